@@ -1,0 +1,86 @@
+"""Interactions: who did what when, in a checked table, and as arrays for the hot paths.
+
+Does not know files (see formats) nor splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from genrec.errors import DataError
+from genrec.ragged import Int64, Ragged
+
+COLUMNS = {"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64}
+OPTIONAL = {"kind": pl.String, "value": pl.Float64}
+KINDS = ("view", "click", "like", "purchase", "rating", "dislike", "play", "skip")
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """A table `user_id, item_id, timestamp` (UTC seconds) and perhaps `kind`, `value`.
+
+    Rows are sorted by (timestamp, original row): ties keep the order in which they were read.
+    """
+
+    table: pl.DataFrame
+
+    @classmethod
+    def from_table(cls, table: pl.DataFrame) -> Interactions:
+        """Checks columns and types, drops unknown columns, sorts by time (stable)."""
+        missing = [name for name in COLUMNS if name not in table.columns]
+        if missing:
+            raise DataError(
+                "interactions lack columns", value=missing, allowed=", ".join(COLUMNS), remedy="map or add them"
+            )
+        kept = {name: kind for name, kind in (COLUMNS | OPTIONAL).items() if name in table.columns}
+        typed = table.select(pl.col(name).cast(kind) for name, kind in kept.items())
+        return cls(typed.sort("timestamp", maintain_order=True))
+
+    def __len__(self) -> int:
+        return self.table.height
+
+    @property
+    def users(self) -> list[str]:
+        """User ids, sorted as text."""
+        return self.table["user_id"].unique().sort().to_list()
+
+    def before(self, time: int) -> Interactions:
+        return Interactions(self.table.filter(pl.col("timestamp") < time))
+
+    def since(self, time: int) -> Interactions:
+        return Interactions(self.table.filter(pl.col("timestamp") >= time))
+
+    def histories(self, item_ids: Sequence[str]) -> Histories:
+        """The histories as arrays; items are numbered by their place in `item_ids`, others left out."""
+        numbers = pl.DataFrame({"item_id": list(item_ids)}, schema={"item_id": pl.String}).with_row_index("item")
+        rows = (
+            self.table.with_row_index("row")
+            .join(numbers, on="item_id", how="inner")
+            .sort("user_id", "timestamp", "row", maintain_order=True)
+        )
+        counts = rows.group_by("user_id", maintain_order=True).len()
+        offsets = np.concatenate([[0], counts["len"].to_numpy().cumsum()]).astype(np.int64)
+        return Histories(
+            users=counts["user_id"].to_list(),
+            items=Ragged(offsets, rows["item"].to_numpy().astype(np.int32)),
+            times=rows["timestamp"].to_numpy().astype(np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class Histories:
+    """The history of every user, oldest first: user u's catalog row numbers are `items[u]`.
+
+    times: UTC seconds of every event, int64 [events], beside `items.items`.
+    """
+
+    users: list[str]
+    items: Ragged
+    times: Int64
+
+    def __len__(self) -> int:
+        return len(self.users)
