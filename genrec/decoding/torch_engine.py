@@ -1,0 +1,215 @@
+"""The torch engine: any Hugging Face causal LM, on CPU or GPU, one prefill per prompt whatever the beam width.
+
+Does not know catalogs or users; items are leaves of the view's trie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from genrec.decoding.engine import Candidates, Float64, Prompt, TextRule, widen
+from genrec.decoding.tree import TokenTree
+from genrec.errors import EngineError
+from genrec.items.trie import View
+from genrec.ragged import Int64
+
+Float32 = npt.NDArray[np.float32]
+
+
+class TorchEngine:
+    """code_ids: per level the token number of every code (Vocabulary.code_ids); context: longest prompt in tokens."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        code_ids: Sequence[Int64],
+        *,
+        pad_id: int,
+        end_id: int,
+        context: int = 1 << 20,
+        batch_tokens: int = 16384,
+    ) -> None:
+        self.model = model.eval()
+        self._codes = tuple(code_ids)
+        self._pad, self._end, self._context, self._batch_tokens = pad_id, end_id, context, batch_tokens
+        self._device = next(model.parameters()).device
+        self._columns = [torch.from_numpy(level).to(self._device) for level in self._codes]
+
+    @torch.inference_mode()
+    def beam(self, prompts: Sequence[Prompt], views: Sequence[View], width: int) -> list[Candidates]:
+        if width < 1:
+            raise EngineError("the beam is empty", value=width, allowed="1 or more")
+        self._check(prompts, len(views))
+        batches = self._batches(prompts, width)
+        return [found for batch in batches for found in self._beam([prompts[i] for i in batch], [views[i] for i in batch], width)]
+
+    @torch.inference_mode()
+    def score(self, prompts: Sequence[Prompt], codes: Sequence[Int64]) -> list[Float64]:
+        self._check(prompts, len(codes))
+        out: list[Float64] = []
+        for batch in self._batches(prompts, max((len(rows) for rows in codes), default=1)):
+            out += self._score([prompts[i] for i in batch], [codes[i] for i in batch])
+        return out
+
+    @torch.inference_mode()
+    def generate(self, prompts: Sequence[Prompt], rule: TextRule) -> list[list[int]]:
+        self._check(prompts, len(prompts))
+        out: list[list[int]] = []
+        for batch in self._batches(prompts, 1):
+            out += self._generate([prompts[i] for i in batch], rule)
+        return out
+
+    def _check(self, prompts: Sequence[Prompt], others: int) -> None:
+        if len(prompts) != others:
+            raise EngineError("prompts and their views or items differ in number", value=(len(prompts), others))
+        if any(not len(prompt) for prompt in prompts):
+            raise EngineError("a prompt is empty", value=[], remedy="give at least one token")
+        longest = max((len(prompt) for prompt in prompts), default=0)
+        if longest + len(self._codes) > self._context:
+            raise EngineError(
+                "a prompt is longer than the model's context", value=longest, allowed=f"{self._context - len(self._codes)} tokens",
+                remedy="show a shorter window of the history",
+            )  # fmt: skip
+
+    def _batches(self, prompts: Sequence[Prompt], entries: int) -> Iterator[range]:
+        """Consecutive prompts, so many that padded prompts and beams stay within the batch's tokens."""
+        start, longest = 0, 0
+        for stop in range(len(prompts)):
+            longest = max(longest, len(prompts[stop]))
+            if stop > start and (stop - start + 1) * (longest + entries) > self._batch_tokens:
+                yield range(start, stop)
+                start, longest = stop, len(prompts[stop])
+        if prompts:
+            yield range(start, len(prompts))
+
+    def _beam(self, prompts: Sequence[Prompt], views: Sequence[View], width: int) -> list[Candidates]:
+        tree = TokenTree(self.model, prompts, self._pad)
+        beams = _Beams(len(prompts))
+        logprobs = self._next(tree.logits[:, None], 0)
+        for level in range(len(self._codes)):
+            tokens = beams.step(views, level, logprobs, self._codes[level], width)
+            if level + 1 < len(self._codes):
+                logits = tree.extend(tokens, np.full(tokens.shape, level), beams.ancestors())
+                logprobs = self._next(logits, level + 1)
+        return [beams.candidates(row, view) for row, view in enumerate(views)]
+
+    def _next(self, logits: torch.Tensor, level: int) -> Float32:
+        """log-softmax over the whole vocabulary, read at the codes of a level: float32 [prompts, entries, codes]."""
+        chosen = logits[..., self._columns[level]] - logits.logsumexp(-1, keepdim=True)
+        return np.asarray(chosen.cpu().numpy(), dtype=np.float32)
+
+    def _score(self, prompts: Sequence[Prompt], codes: Sequence[Int64]) -> list[Float64]:
+        tree = TokenTree(self.model, prompts, self._pad)
+        plans = [_Plan(rows) for rows in codes]
+        first = self._next(tree.logits[:, None], 0)[:, 0]
+        totals = [first[row, plan.codes[:, 0]].astype(np.float64) for row, plan in enumerate(plans)]
+        entries = max(plan.entries for plan in plans)
+        if not entries:
+            return totals
+        tokens, depths, ancestors = _stacked(plans, entries, self._codes)
+        logits = tree.extend(tokens, depths, ancestors)
+        norm = logits.logsumexp(-1)
+        for level in range(1, len(self._codes)):
+            for row, plan in enumerate(plans):
+                at = torch.from_numpy(plan.places[level - 1]).to(self._device)
+                token = torch.from_numpy(self._codes[level][plan.codes[:, level]]).to(self._device)
+                totals[row] += (logits[row, at, token] - norm[row, at]).cpu().numpy().astype(np.float64)
+        return totals
+
+    def _generate(self, prompts: Sequence[Prompt], rule: TextRule) -> list[list[int]]:
+        longest = max(len(prompt) for prompt in prompts)
+        ids = torch.tensor([[self._pad] * (longest - len(p)) + list(p) for p in prompts], device=self._device)
+        held = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=self._device)
+        torch.manual_seed(rule.seed)
+        drawn = {"do_sample": True, "temperature": rule.temperature} if rule.temperature > 0 else {"do_sample": False}
+        out = self.model.generate(  # type: ignore[operator]
+            input_ids=ids, attention_mask=held, max_new_tokens=rule.max_tokens, pad_token_id=self._pad,
+            eos_token_id=self._end, suppress_tokens=[int(t) for level in self._codes for t in level], **drawn,
+        )  # fmt: skip
+        return [_until(row, self._end, self._pad) for row in out[:, longest:].tolist()]
+
+
+def _until(ids: list[int], end: int, pad: int) -> list[int]:
+    stop = next((place for place, token in enumerate(ids) if token in (end, pad)), len(ids))
+    return ids[:stop]
+
+
+class _Beams:
+    """The beams of a batch of prompts, with which cache entries each has written."""
+
+    def __init__(self, prompts: int) -> None:
+        self._nodes = [np.zeros(1, dtype=np.int64) for _ in range(prompts)]
+        self._scores = [np.zeros(1) for _ in range(prompts)]
+        self._paths = [np.zeros((1, 0), dtype=np.int64) for _ in range(prompts)]
+        self._entries = 0
+
+    def step(self, views: Sequence[View], level: int, logprobs: Float32, codes: Int64, width: int) -> Int64:
+        """Widens every prompt's beams; returns the tokens to append, [prompts, most beams], padded with the first."""
+        chosen = [np.empty(0, dtype=np.int64)] * len(views)
+        for row, view in enumerate(views):
+            step = widen(view, level, self._nodes[row], self._scores[row], logprobs[row], width)
+            self._nodes[row], self._scores[row] = step.nodes, step.scores
+            self._paths[row] = self._paths[row][step.parents]
+            chosen[row] = codes[step.codes]
+        most = max(1, *(len(nodes) for nodes in self._nodes)) if self._nodes else 1
+        tokens = np.full((len(views), most), codes[0], dtype=np.int64)
+        for row, ids in enumerate(chosen):
+            tokens[row, : len(ids)] = ids
+            self._paths[row] = np.column_stack([self._paths[row], self._entries + np.arange(len(ids))])
+        self._entries += most
+        self._most = most
+        return tokens
+
+    def ancestors(self) -> npt.NDArray[np.bool_]:
+        """bool [prompts, beams, entries]: what each beam has written so far."""
+        seen = np.zeros((len(self._paths), self._most, self._entries), dtype=bool)
+        for row, paths in enumerate(self._paths):
+            seen[row, np.arange(len(paths))[:, None], paths] = True
+        return seen
+
+    def candidates(self, row: int, view: View) -> Candidates:
+        """Leaves → items; in the last step nodes are leaves."""
+        return Candidates(view.trie.items[self._nodes[row]].astype(np.int64), self._scores[row])
+
+
+class _Plan:
+    """The distinct proper prefixes of some semantic IDs as tree entries, level by level.
+
+    places[l]: the entry of each item's prefix of l + 1 codes, int64 [items].
+    """
+
+    def __init__(self, codes: Int64) -> None:
+        self.codes = codes
+        self.places: list[Int64] = []
+        self.prefix: list[Int64] = []
+        self.entries = 0
+        for level in range(1, codes.shape[1]):
+            prefixes, place = np.unique(codes[:, :level], axis=0, return_inverse=True)
+            self.places.append(place.reshape(-1) + self.entries)
+            self.prefix.append(prefixes)
+            self.entries += len(prefixes)
+
+    def fill(self, tokens: Int64, depths: Int64, ancestors: npt.NDArray[np.bool_], code_ids: Sequence[Int64]) -> None:
+        """Writes this plan's row of the batch."""
+        for level, prefixes in enumerate(self.prefix):
+            at = np.unique(self.places[level])
+            tokens[at] = code_ids[level][prefixes[:, -1]]
+            depths[at] = level
+        for deep in range(1, len(self.places)):
+            for above in range(deep):
+                ancestors[self.places[deep], self.places[above]] = True
+
+
+def _stacked(
+    plans: Sequence[_Plan], entries: int, code_ids: Sequence[Int64]
+) -> tuple[Int64, Int64, npt.NDArray[np.bool_]]:
+    tokens = np.full((len(plans), entries), code_ids[0][0], dtype=np.int64)
+    depths = np.zeros((len(plans), entries), dtype=np.int64)
+    ancestors = np.zeros((len(plans), entries, entries), dtype=bool)
+    for row, plan in enumerate(plans):
+        plan.fill(tokens[row], depths[row], ancestors[row], code_ids)
+    return tokens, depths, ancestors

