@@ -33,6 +33,9 @@ class Catalog:
         if missing:
             raise DataError("the catalog lacks columns", value=missing, allowed="item_id, title", remedy="add them")
         table = table.with_columns(pl.col("item_id").cast(pl.String), pl.col("title").cast(pl.String))
+        if table["item_id"].null_count():
+            row = table["item_id"].is_null().arg_true()[0]
+            raise DataError("an item has no item_id", where=f"row {row}", remedy="give every item an id")
         twice = table.filter(pl.col("item_id").is_duplicated())["item_id"]
         if len(twice):
             raise DataError(

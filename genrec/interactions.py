@@ -30,14 +30,26 @@ class Interactions:
 
     @classmethod
     def from_table(cls, table: pl.DataFrame) -> Interactions:
-        """Checks columns and types, drops unknown columns, sorts by time (stable)."""
+        """Checks columns, types and values, drops unknown columns, sorts by time (stable).
+
+        Raises DataError for a missing column, a value of another type, an empty id or time, a value not finite.
+        """
         missing = [name for name in COLUMNS if name not in table.columns]
         if missing:
             raise DataError(
                 "interactions lack columns", value=missing, allowed=", ".join(COLUMNS), remedy="map or add them"
             )
         kept = {name: kind for name, kind in (COLUMNS | OPTIONAL).items() if name in table.columns}
-        typed = table.select(pl.col(name).cast(kind) for name, kind in kept.items())
+        try:
+            typed = table.select(pl.col(name).cast(kind) for name, kind in kept.items())
+        except pl.exceptions.PolarsError as error:
+            raise DataError(
+                "a column of the interactions has another type",
+                value={name: str(table.schema[name]) for name in kept},
+                allowed=", ".join(f"{name}: {kind}" for name, kind in kept.items()),
+                remedy="convert the column; timestamps are UTC seconds",
+            ) from error
+        _check_values(typed)
         return cls(typed.sort("timestamp", maintain_order=True))
 
     def __len__(self) -> int:
@@ -69,6 +81,22 @@ class Interactions:
             items=Ragged(offsets, rows["item"].to_numpy().astype(np.int32)),
             times=rows["timestamp"].to_numpy().astype(np.int64),
         )
+
+
+def _check_values(table: pl.DataFrame) -> None:
+    """Raises DataError, with the 0-based row, for nulls where there may be none and values that are not finite."""
+    bad = {name: table[name].is_null() for name in COLUMNS}
+    if "value" in table.columns:
+        bad["value"] = ~table["value"].fill_null(0.0).is_finite()
+    for name, mask in bad.items():
+        if mask.any():
+            row = mask.arg_true()[0]
+            raise DataError(
+                "a value is missing or not finite",
+                value=table.row(row),
+                where=f"row {row}, column {name}",
+                remedy="leave such rows out (genrec.formats.read does, and reports them)",
+            )
 
 
 @dataclass(frozen=True)

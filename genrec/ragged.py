@@ -52,6 +52,11 @@ class Ragged:
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return Ragged(offsets, self.items[np.repeat(self.offsets[rows], lengths) + within])
 
+    def where(self, keep: npt.NDArray[np.bool_]) -> Ragged:
+        """The same rows with only the entries where `keep` (bool [total]) is true."""
+        kept = np.concatenate([[0], keep.cumsum()]).astype(np.int64)
+        return Ragged(kept[self.offsets], self.items[keep])
+
     def last(self, length: int) -> Ragged:
         """The last `length` entries of each row."""
         keep = np.repeat(self.lengths, self.lengths) - self.places <= length
