@@ -1,0 +1,309 @@
+"""SASRec trained with cross-entropy over the whole catalog: the baseline that every table holds.
+
+Self-attentive sequential recommendation (Kang, McAuley 2018) with the loss that makes it strong (Klenitskiy, Vasilev
+2023, "Turning dross into gold loss"). Does not know text, semantic IDs or test cases.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from genrec.errors import DataError
+from genrec.evaluation.baselines.full_softmax import full_softmax_loss
+from genrec.evaluation.baselines.tuning import Tuned, choose, validation_ndcg
+from genrec.evaluation.ranker import Float32
+from genrec.interactions import Histories
+from genrec.ragged import Int32, Ragged
+from genrec.splitting import Cases
+
+_SCORED = 256  # histories encoded at once
+
+
+class SasrecConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    width: int = Field(default=128, ge=1)
+    """Numbers in an item vector; a multiple of the number of heads."""
+    blocks: int = Field(default=1, ge=1)
+    """Layers of attention and feed-forward."""
+    heads: int = Field(default=2, ge=1)
+    """Attention heads of a layer."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Share of numbers dropped in training; sparse data wants much."""
+    length: int = Field(default=20, ge=1)
+    """Events of a history that the model sees, the newest."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Step size of AdamW."""
+    weight_decay: float = Field(default=0.05, ge=0)
+    """Decoupled decay of all weights, item vectors included."""
+    batch: int = Field(default=128, ge=1)
+    """Windows of a training step."""
+    epochs: int = Field(default=60, ge=1)
+    """Passes over the training windows at most."""
+    patience: int = Field(default=4, ge=1)
+    """Epochs without a better validation NDCG@10 before training stops."""
+    max_seconds: float | None = Field(default=None, gt=0)
+    """Training stops after so long, with the best epoch."""
+    mask_seen: bool = True
+    """Whether the validation that stops training masks seen items."""
+    threads: int | None = Field(default=None, ge=1)
+    """Torch threads while training; torch's own choice by default."""
+    seed: int = 0
+    """Seeds weights, order and dropout."""
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> SasrecConfig:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}; change one of them")
+        return self
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass did. seconds: since the start of training, validation included."""
+
+    number: int
+    loss: float
+    valid_ndcg: float
+    seconds: float
+
+
+class _Block(nn.Module):
+    def __init__(self, config: SasrecConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.heads, self.dropout = config.heads, config.dropout
+        self.before_attention, self.before_feed = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query_key_value, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.feed = nn.Sequential(
+            nn.Linear(width, width), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(width, width)
+        )
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = x + self._drop(self._attend(self.before_attention(x), mask))
+        return x + self._drop(self.feed(self.before_feed(x)))
+
+    def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
+        rows, length, width = x.shape
+        parts = self.query_key_value(x).view(rows, length, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        dropout = self.dropout if self.training else 0.0
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        return self.out(mixed.transpose(1, 2).reshape(rows, length, width))  # type: ignore[no-any-return]
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x, self.dropout, self.training)
+
+
+class _Network(nn.Module):
+    """Windows of item numbers, int64 [rows, length] with −1 on the left, to states, float32 [rows, length, d]."""
+
+    def __init__(self, n_items: int, config: SasrecConfig) -> None:
+        super().__init__()
+        self.items = nn.Parameter(torch.randn(n_items, config.width) * 0.02)
+        self.places = nn.Parameter(torch.randn(config.length, config.width) * 0.02)
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))
+        self.norm = nn.LayerNorm(config.width)
+        self.dropout = config.dropout
+
+    def forward(self, windows: Tensor) -> Tensor:
+        real = windows >= 0
+        vectors = nn.functional.embedding(windows.clamp_min(0), self.items) * self.items.shape[1] ** 0.5
+        x = (
+            nn.functional.dropout(vectors + self.places[-windows.shape[1] :], self.dropout, self.training)
+            * real[..., None]
+        )
+        mask = _visible(real)
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.norm(x)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Sasrec:
+    """A trained SASRec. Scores are log-probabilities over the catalog; an empty history gets a flat, untrained guess.
+
+    curve: one entry per epoch, for the record.
+    """
+
+    config: SasrecConfig
+    network: _Network
+    curve: tuple[Epoch, ...] = ()
+    name: str = "SASRec"
+
+    @classmethod
+    def fit(
+        cls,
+        train: Histories,
+        valid: Cases,
+        n_items: int,
+        config: SasrecConfig | None = None,
+        *,
+        report: Callable[[Epoch], None] = lambda epoch: None,
+    ) -> Sasrec:
+        """Trains until validation NDCG@10 stops rising and keeps the best epoch. report: called after every epoch.
+
+        Raises DataError when no history has two events.
+        """
+        config = config or SasrecConfig()
+        with torch.random.fork_rng(devices=[]), _threads(config.threads):
+            torch.manual_seed(config.seed)
+            return _train(
+                training_windows(train.items, config.length), valid, _Network(n_items, config), config, report
+            )
+
+    @property
+    def n_items(self) -> int:
+        return len(self.network.items)
+
+    @property
+    def item_vectors(self) -> Float32:
+        """The tied item embeddings, float32 [n_items, d]."""
+        vectors: Float32 = self.network.items.detach().numpy()
+        return vectors
+
+    def user_vectors(self, histories: Ragged) -> Float32:
+        """The state after the last event, float32 [cases, d]; its dot product with an item vector is the logit."""
+        return self._states(histories).numpy()
+
+    def scores(self, histories: Ragged) -> Float32:
+        """log p(next item | history), float32 [cases, n_items]."""
+        with torch.inference_mode():
+            logits = self._states(histories) @ self.network.items.T
+            return torch.log_softmax(logits, dim=1).numpy()
+
+    def save(self, path: Path) -> None:
+        """One safetensors file with the settings in its header."""
+        save_file(self.network.state_dict(), path, metadata={"sasrec": self.config.model_dump_json()})
+
+    @classmethod
+    def load(cls, path: Path) -> Sasrec:
+        """Raises DataError for a safetensors file that holds something else."""
+        with safe_open(path, framework="pt") as file:
+            settings = (file.metadata() or {}).get("sasrec")
+            if settings is None:
+                raise DataError("not a SASRec file", where=str(path), remedy="pass a file that Sasrec.save wrote")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+        network = _Network(len(tensors["items"]), config := SasrecConfig(**json.loads(settings)))
+        network.load_state_dict(tensors)
+        return cls(config, network.eval())
+
+    @torch.inference_mode()
+    def _states(self, histories: Ragged) -> Tensor:
+        """float32 [cases, d]. Histories of like length are encoded together, so that little padding is computed."""
+        lengths = np.clip(histories.lengths, 1, self.config.length)
+        order = np.argsort(lengths, kind="stable")
+        out = torch.empty(len(histories), self.config.width)
+        for rows in np.split(order, range(_SCORED, len(order), _SCORED)):
+            window = histories.take(rows).padded(int(lengths[rows].max(initial=1)))
+            out[rows] = self.network(torch.from_numpy(window).long())[:, -1]
+        return out
+
+
+def tune(
+    train: Histories,
+    valid: Cases,
+    n_items: int,
+    grid: Sequence[SasrecConfig],
+    *,
+    report: Callable[[Epoch], None] = lambda epoch: None,
+) -> Tuned[Sasrec, SasrecConfig]:
+    """Trains every setting and keeps the best on validation."""
+    return choose(lambda config: Sasrec.fit(train, valid, n_items, config, report=report), grid, valid)
+
+
+def training_windows(histories: Ragged, length: int) -> Int32:
+    """int32 [windows, length + 1], −1 on the left: every event but a history's first is a target exactly once.
+
+    Inputs are `[:, :-1]`, targets `[:, 1:]`; longer histories are cut from their end into windows of `length` targets.
+    """
+    counts = np.maximum(-(-(histories.lengths - 1) // length), 0)
+    row = np.repeat(np.arange(len(histories)), counts)
+    cut = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+    first = histories.offsets[row + 1] - cut * length - length - 1
+    places = first[:, None] + np.arange(length + 1)
+    inside = places >= histories.offsets[row, None]
+    return np.where(inside, histories.items[np.where(inside, places, 0)], -1).astype(np.int32)
+
+
+def _visible(real: Tensor) -> Tensor:
+    """bool [rows, 1, length, length]: a place sees earlier real places, and itself so that no row is empty."""
+    length = real.shape[1]
+    earlier = torch.ones(length, length, dtype=torch.bool).tril()
+    return ((earlier & real[:, None, :]) | torch.eye(length, dtype=torch.bool))[:, None]
+
+
+def _train(
+    windows: Int32, valid: Cases, network: _Network, config: SasrecConfig, report: Callable[[Epoch], None]
+) -> Sasrec:
+    if not len(windows):
+        raise DataError("no history has two events", value=0, remedy="train on more interactions")
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+    )
+    model, started, best = Sasrec(config, network), time.monotonic(), -1.0
+    kept: dict[str, Tensor] = {}
+    curve: list[Epoch] = []
+    while not _finished(curve, config, started):
+        loss = _pass(torch.from_numpy(windows).long(), network, optimizer, config, started)
+        score = validation_ndcg(model, valid, mask_seen=config.mask_seen)
+        curve.append(Epoch(len(curve) + 1, loss, score, time.monotonic() - started))
+        report(curve[-1])
+        if score > best:
+            best, kept = score, {key: value.clone() for key, value in network.state_dict().items()}
+    network.load_state_dict(kept)
+    return Sasrec(config, network.eval(), tuple(curve))
+
+
+def _pass(
+    windows: Tensor, network: _Network, optimizer: torch.optim.Optimizer, config: SasrecConfig, started: float
+) -> float:
+    """One epoch in random order; the mean loss of its steps. The network is left in evaluation mode."""
+    network.train()
+    losses = []
+    for rows in torch.split(torch.randperm(len(windows)), config.batch):
+        inputs, wanted = windows[rows, :-1], windows[rows, 1:]
+        states = network(inputs)[inputs >= 0]
+        loss = full_softmax_loss(states, network.items, wanted[inputs >= 0])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        if _out_of_time(config, started):
+            break
+    network.eval()
+    return float(np.mean(losses))
+
+
+def _finished(curve: list[Epoch], config: SasrecConfig, started: float) -> bool:
+    if not curve:
+        return False
+    best = max(curve, key=lambda epoch: (epoch.valid_ndcg, -epoch.number)).number
+    stale = len(curve) - best >= config.patience
+    return stale or len(curve) >= config.epochs or _out_of_time(config, started)
+
+
+def _out_of_time(config: SasrecConfig, started: float) -> bool:
+    return config.max_seconds is not None and time.monotonic() - started > config.max_seconds
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
