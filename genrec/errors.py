@@ -28,9 +28,9 @@ class GenrecError(Exception):
     ) -> None:
         self.problem, self.value, self.where = problem, value, where
         self.allowed, self.remedy = allowed, remedy
-        super().__init__(self._message())
+        super().__init__(problem)
 
-    def _message(self) -> str:
+    def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         found = f" (found {shorten(self.value)})" if self.value is not None else ""
         allowed = f" Allowed: {self.allowed}." if self.allowed else ""

