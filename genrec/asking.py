@@ -1,0 +1,55 @@
+"""Histories → next-item prompts as token numbers, the way training saw them. Does not know engines or models.
+
+The history stands last in the prompt, so the tokens before it are the same for everybody without a profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from genrec.errors import PromptError
+from genrec.examples import Tokens
+from genrec.items.index import ItemIndex
+from genrec.prompting import Prompts
+from genrec.ragged import Int32, Int64, Ragged
+
+
+@dataclass(frozen=True)
+class NextItemPrompt:
+    """window: how many of the newest items a prompt shows."""
+
+    prompts: Prompts
+    vocabulary: Tokens
+    index: ItemIndex
+    window: int
+
+    @cached_property
+    def head(self) -> list[int]:
+        """The tokens before the history."""
+        return self._head("")
+
+    @cached_property
+    def semantic(self) -> Int64:
+        """Token numbers of every item's semantic ID, int64 [items, levels]."""
+        return self.vocabulary.semantic_tokens(self.index.codes)
+
+    def ids(self, history: Sequence[int] | Int32 | Int64, profile: str = "") -> list[int]:
+        """The prompt of one history (item numbers, oldest first)."""
+        shown = np.asarray(history, dtype=np.int64)[-self.window :]
+        head = self._head(profile) if profile else self.head
+        return [*head, *self.semantic[shown].ravel().tolist()]
+
+    def batch(self, histories: Ragged) -> list[list[int]]:
+        """The prompts of many histories."""
+        return [self.ids(histories[row]) for row in range(len(histories))]
+
+    def _head(self, profile: str) -> list[int]:
+        mark = self.index.text(0)
+        rendered = self.prompts["next_item"].render(profile=profile, history=mark)
+        if not rendered.endswith(mark):
+            raise PromptError("the history does not end the prompt", value=rendered, remedy="put {{ history }} last")
+        return self.vocabulary.ids(rendered.removesuffix(mark))
