@@ -1,0 +1,174 @@
+"""The bundle on disk: the only contract between training and serving. Immutable, hashed, torch-free to open.
+
+    manifest.json  README.md  catalog.parquet  model/  adapter/ (perhaps)  index/  prompts/<language>/  priors/
+
+Does not know how a model is trained or run (see model.loading).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from genrec.catalog import Catalog
+from genrec.errors import BundleError, CorruptBundle, NewerBundle
+from genrec.items.index import ItemIndex
+from genrec.prompting import Prompts, load_prompts
+from genrec.storage import replaced, sha256
+
+FORMAT = 1
+_PACKAGES = ("genrec", "torch", "transformers", "peft", "trl", "tokenizers", "numpy", "polars")
+
+
+class Manifest(BaseModel):
+    """What a bundle says of itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    """Version of this layout."""
+    written_by: str = ""
+    """The genrec version that wrote it; a newer format is read by that or a later one."""
+    base: str
+    """`scratch`, or the base model's name."""
+    revision: str | None = None
+    """The base model's revision."""
+    adapter: str | None = None
+    """`lora`, or nothing where the weights are whole."""
+    language: str = "en"
+    """Language of the prompts."""
+    window: int
+    """Items that a prompt shows at most."""
+    context: int
+    """Tokens that the model reads at most."""
+    prior_weights: dict[str, float] = Field(default_factory=dict)
+    """Weight of each prior, chosen on validation."""
+    split: str
+    """How training, validation and test were separated."""
+    data_hash: str
+    """Hash of the interactions that training saw."""
+    seed: int
+    """Seed of the run."""
+    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Metric → value, low, high (bootstrap interval)."""
+    packages: dict[str, str] = Field(default_factory=dict)
+    """Package versions of the run."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """Every other file's sha256, by path in the bundle."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle. Weights load only when asked for."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: str | Path, *, verify: bool = True) -> Bundle:
+        """Reads the manifest and checks every file's hash.
+
+        Raises BundleError (no bundle), NewerBundle (later format) or CorruptBundle (missing or changed file).
+        """
+        folder = Path(folder)
+        bundle = cls(folder, _read(folder))
+        if verify:
+            bundle._verify()
+        return bundle
+
+    @classmethod
+    def write(
+        cls,
+        folder: Path,
+        manifest: Manifest,
+        *,
+        catalog: Catalog,
+        index: ItemIndex,
+        prompts: Prompts,
+        weights: Callable[[Path], None],
+        card: str = "",
+    ) -> Bundle:
+        """Writes all parts aside, hashes them, then takes the folder's place. `weights` fills model/, adapter/, priors/."""
+        _refuse_foreign(folder)
+        with replaced(folder) as new:
+            weights(new)
+            catalog.table.write_parquet(new / "catalog.parquet")
+            index.save(new / "index")
+            shutil.copytree(prompts.folder, new / "prompts" / prompts.language)
+            (new / "README.md").write_text(card, encoding="utf-8")
+            hashes = {str(path.relative_to(new)): sha256(path) for path in sorted(new.rglob("*")) if path.is_file()}
+            whole = manifest.model_copy(
+                update={"files": hashes, "packages": _packages(), "written_by": _version("genrec")}
+            )
+            (new / "manifest.json").write_text(whole.model_dump_json(indent=1), encoding="utf-8")
+        return cls(folder, whole)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return Catalog.from_table(pl.read_parquet(self.folder / "catalog.parquet"))
+
+    @cached_property
+    def index(self) -> ItemIndex:
+        return ItemIndex.load(self.folder / "index")
+
+    @cached_property
+    def prompts(self) -> Prompts:
+        return load_prompts(self.folder / "prompts", self.manifest.language)
+
+    def _verify(self) -> None:
+        for name, wanted in self.manifest.files.items():
+            path = self.folder / name
+            if not path.is_file():
+                raise CorruptBundle("a file of the bundle is missing", value=name, where=str(self.folder), remedy=_AGAIN)
+            if sha256(path) != wanted:
+                raise CorruptBundle("a file is not what was written", value=name, where=str(self.folder), remedy=_AGAIN)
+
+
+_AGAIN = "copy the bundle again, or train it again"
+
+
+def _read(folder: Path) -> Manifest:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise BundleError("not a bundle: no manifest.json", value=str(folder), remedy="train one: genrec demo or genrec train")
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = int(data.get("format", 0))
+    except (ValueError, TypeError, AttributeError, UnicodeDecodeError) as cause:
+        raise CorruptBundle("the manifest is not JSON", where=str(path), remedy=_AGAIN) from cause
+    if found > FORMAT:
+        raise NewerBundle(
+            "the bundle is of a later format", value=found, where=str(path), allowed=f"up to {FORMAT}",
+            remedy=f"use genrec {data.get('written_by') or 'of a later version'} or newer",
+        )  # fmt: skip
+    try:
+        return Manifest.model_validate(data)
+    except ValidationError as cause:
+        first = cause.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise CorruptBundle(f"the manifest's {place}: {first['msg']}", where=str(path), remedy=_AGAIN) from cause
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
+        raise BundleError("the folder holds something else", value=str(folder), remedy="name a new folder, or empty it")
+
+
+def _packages() -> dict[str, str]:
+    return {name: _version(name) for name in _PACKAGES if _version(name)}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,46 @@
+"""A bundle's weights → a running engine. Does not know how they were trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from transformers import AutoTokenizer, PreTrainedModel
+
+from genrec.bundle import Bundle
+from genrec.decoding.torch_engine import TorchEngine
+from genrec.model.base import pretrained
+from genrec.model.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A bundle's engine and vocabulary."""
+
+    engine: TorchEngine
+    vocabulary: Vocabulary
+
+
+def load(bundle: Bundle, *, device: str | None = None, dtype: torch.dtype = torch.float32) -> Loaded:
+    """The torch engine of a bundle, on the GPU where there is one."""
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    tokenizer = AutoTokenizer.from_pretrained(bundle.folder / "model", trust_remote_code=False)
+    vocabulary = Vocabulary(tokenizer, bundle.index.sizes)
+    return Loaded(engine_of(weights(bundle, dtype).to(place), vocabulary, bundle.manifest.context), vocabulary)
+
+
+def weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+    """The model with its adapter, as transformers and peft load them."""
+    model = pretrained(str(bundle.folder / "model"), dtype=dtype)
+    if bundle.manifest.adapter is None:
+        return model
+    from peft import PeftModel  # only bundles with an adapter need peft
+
+    adapted: torch.nn.Module = PeftModel.from_pretrained(model, str(bundle.folder / "adapter"))
+    return adapted
+
+
+def engine_of(model: torch.nn.Module | PreTrainedModel, vocabulary: Vocabulary, context: int) -> TorchEngine:
+    return TorchEngine(
+        model, vocabulary.code_ids, pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, context=context
+    )
