@@ -10,12 +10,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("genrec", "numpy", "polars", "scipy", "torch", "transformers", "peft", "trl", "accelerate", "vllm")
+from genrec import __version__
+
+PACKAGES = ("numpy", "polars", "scipy", "torch", "transformers", "peft", "trl", "accelerate", "vllm")
 
 
 def describe() -> dict[str, Any]:
     """`{"machine": …, "versions": …}` as JSON-able data, ready for a result file."""
-    return {"machine": machine(), "versions": versions()}
+    return {"machine": machine(), "versions": {"genrec": __version__, **versions()}}
 
 
 def machine() -> dict[str, Any]:
