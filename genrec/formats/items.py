@@ -45,10 +45,8 @@ def split_lists(texts: pl.Expr, separator: str) -> pl.Expr:
 def column_of(name: str, values: Sequence[Any]) -> pl.Series:
     """A column from JSON values: numbers, texts or lists of texts stay so, anything else becomes JSON text."""
     kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int} and all(value is None or abs(value) < 1 << 62 for value in values):
-        return pl.Series(name, values, dtype=pl.Int64)
-    if kinds <= {int, float}:
-        return pl.Series(name, values, dtype=pl.Float64)
+    if kinds and kinds <= {int, float} and all(value is None or abs(value) < 1e18 for value in values):
+        return pl.Series(name, values, dtype=pl.Int64 if kinds == {int} else pl.Float64, strict=False)
     if kinds == {list}:
         lists = [None if value is None else [_text(one) for one in value if one is not None] for value in values]
         return pl.Series(name, lists, dtype=pl.List(pl.String))

@@ -70,9 +70,10 @@ def _named(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     if key is None:
         raise DataError("the items have no id", value=table.columns, where=str(path), allowed=" or ".join(_IDS))
     table = table.rename({key: "item_id"})
-    titles = [_nonempty(table, name) for name in _TITLES if name in table.columns]
+    titles = [name for name in _TITLES if name in table.columns]
     if titles:
-        table = table.with_columns(title=pl.coalesce(titles)).drop("name", strict=False)
+        table = table.with_columns(title=pl.coalesce([_nonempty(table, name) for name in titles]))
+        table = table.drop("name") if titles[0] == "name" else table
     if table.schema.get("categories") == pl.String:
         table = table.with_columns(split_lists(pl.col("categories"), ","))
     return table

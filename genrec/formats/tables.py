@@ -175,7 +175,8 @@ def catalog(path: Path, mapping: Mapping[str, str], tally: Tally) -> pl.DataFram
         remedy = 'map it, such as mapping={"item_id": "sku"}'
         raise DataError("the catalog has no item_id", value=table.columns, where=str(path), remedy=remedy)
     wanted = {"item_id", "title", *mapping} - {"user_id", "timestamp", "kind", "value"}
-    renamed = table.rename({name: word for word, name in words.items() if word in wanted and name != word})
+    new = {name: word for word, name in words.items() if word in wanted and name != word}
+    renamed = table.drop([word for word in new.values() if word in table.columns]).rename(new)
     return typed_texts(renamed, LISTS) if bare_suffix(path) in (".csv", ".tsv") else renamed
 
 
