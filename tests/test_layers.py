@@ -38,6 +38,7 @@ LAYERS = {
     "examples": 2,
     "asking": 2,
     "bundle": 3,
+    "explaining": 2,
     "interest": 2,
     "evaluation": 5,
     "evaluation.beyond": 2,
