@@ -29,7 +29,7 @@ ITEMS = "item_id,title\na,Alpha\nb,Beta\nc,Gamma\n"
 
 
 @pytest.fixture
-def source(tmp_path) -> Path:
+def source(tmp_path):
     folder = tmp_path / "source"
     folder.mkdir()
     (folder / "log.csv").write_text(LOG)
@@ -37,7 +37,7 @@ def source(tmp_path) -> Path:
     return folder
 
 
-def kept(data) -> list[tuple[str, str, int]]:
+def kept(data):
     return data.interactions.table.select("user_id", "item_id", "timestamp").rows()
 
 

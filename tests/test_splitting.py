@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from genrec.errors import SplitError
 from genrec.interactions import Interactions
 from genrec.ragged import Int32
-from genrec.splitting import Cases, Split, global_time, leave_last_out, rolling
+from genrec.splitting import Cases, global_time, leave_last_out, rolling
 
 ITEMS = list("abcdef")
 Row = tuple[str, str, int]
@@ -100,7 +100,7 @@ def events_of(rows: list[Row], user: str) -> list[tuple[str, int]]:
     return [(item, time) for who, item, time in sorted(rows, key=lambda row: row[2]) if who == user]
 
 
-def made(split, *args, **kwargs) -> Split | list[Split]:
+def made(split, *args, **kwargs):
     try:
         return split(*args, **kwargs)
     except SplitError:

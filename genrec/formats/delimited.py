@@ -21,7 +21,11 @@ _SHAPE = "has another number of columns than the header or format says, or a quo
 
 def header_of(line: str, separator: str) -> list[str]:
     """The names in a header line, without blanks around them."""
-    return [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+    try:
+        names = next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a carriage return within the line, or an endless name
+        names = line.split(separator)
+    return [name.strip() for name in names]
 
 
 def separator_of(line: str, suffix: str) -> str:
@@ -41,6 +45,7 @@ def rows(
     header: the number of the line that holds the names, 0 when there is none.
     """
     carried: pl.DataFrame | None = None
+    yield pl.DataFrame(schema={"line": pl.Int64} | dict.fromkeys(names, pl.String))  # so that an empty file has columns
     for block in blocks(path, tally, role, encoding):
         block = block.filter(pl.col("line") > header)
         if quoted:

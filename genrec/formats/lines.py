@@ -26,14 +26,21 @@ def open_bytes(path: Path) -> IO[bytes]:
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def first_line(path: Path) -> tuple[int, str]:
-    """Number and text of the first line that is not blank, (0, "") when there is none; bad bytes are replaced."""
+def first_lines(path: Path, count: int) -> list[tuple[int, str]]:
+    """Number and text of the first lines that are not blank; bad bytes are replaced."""
+    found: list[tuple[int, str]] = []
     with _Readable(path), open_bytes(path) as stream:
         for number, raw in enumerate(iter(lambda: stream.readline(LONGEST_LINE), b""), start=1):
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8", errors="replace").rstrip("\r\n")
-            if text:
-                return number, text
-    return 0, ""
+            found += [(number, text)] if text else []
+            if len(found) == count:
+                break
+    return found
+
+
+def first_line(path: Path) -> tuple[int, str]:
+    """The first line that is not blank, (0, "") when there is none."""
+    return next(iter(first_lines(path, 1)), (0, ""))
 
 
 def encoding_of(path: Path) -> str:

@@ -9,6 +9,7 @@ number stands for it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,7 @@ from genrec.errors import DataError
 from genrec.formats.delimited import header_of, rows, separator_of
 from genrec.formats.items import column_of, typed_texts
 from genrec.formats.jsonlines import objects, parse, text_columns
-from genrec.formats.lines import first_line
+from genrec.formats.lines import first_line, first_lines
 from genrec.formats.places import bare_suffix, files_of
 from genrec.formats.report import Tally
 
@@ -41,16 +42,22 @@ def found(place: Path) -> bool:
 
 
 def columns(path: Path) -> list[str]:
-    """The table's column names; of JSON lines those of the first."""
+    """The table's column names; of JSON lines those of the first thousand."""
     if bare_suffix(path) == ".parquet":
-        try:
+        with _parquet_errors(path):
             return pl.scan_parquet(path).collect_schema().names()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError("not a readable Parquet file", where=str(path), remedy="write it again") from error
-    line = first_line(path)[1]
     if bare_suffix(path) in (".jsonl", ".ndjson"):
-        return list(parse(line) or {})
+        return list(dict.fromkeys(name for _, line in first_lines(path, 1000) for name in parse(line) or {}))
+    line = first_line(path)[1]
     return header_of(line, separator_of(line, bare_suffix(path)))
+
+
+@contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError("not a readable Parquet file", where=str(path), remedy="write it again") from error
 
 
 def matched(names: list[str], mapping: Mapping[str, str]) -> dict[str, str]:
@@ -138,7 +145,8 @@ def _parquet(path: Path, names: dict[str, str], tally: Tally) -> Iterator[pl.Dat
     texts = {word: _as_text(name, schema[name]) for word, name in names.items()}
     total = frame.select(pl.len()).collect().item()
     for start in range(0, total, _CHUNK):
-        block = frame.slice(start, _CHUNK).select(**texts).collect()
+        with _parquet_errors(path):
+            block = frame.slice(start, _CHUNK).select(**texts).collect()
         line = pl.int_range(start + 1, start + 1 + block.height, eager=True).alias("line")
         tally.add_rows(path.name, "interactions", read=block.height)
         yield block.insert_column(0, line)
@@ -183,7 +191,8 @@ def catalog(path: Path, mapping: Mapping[str, str], tally: Tally) -> pl.DataFram
 def _rows_of_items(path: Path, tally: Tally) -> pl.DataFrame:
     suffix = bare_suffix(path)
     if suffix == ".parquet":
-        table = pl.read_parquet(path)
+        with _parquet_errors(path):
+            table = pl.read_parquet(path)
         tally.add_rows(path.name, "catalog", read=table.height)
         line = pl.int_range(1, table.height + 1, eager=True).alias("line")
         return table.drop("line", strict=False).insert_column(0, line)

@@ -225,3 +225,9 @@ def test_unusual_kinds_are_kept_and_named(tmp_path):
     data = read(tmp_path)
     assert data.interactions.table["kind"].to_list() == ["purchase", "wishlist"]
     assert any("wishlist" in note and "purchase," in note for note in data.report.notes)
+
+
+@pytest.mark.parametrize(("log", "items"), [("u.data", "movies.dat"), ("u.data", "u.item")])
+def test_an_empty_item_file_leaves_the_ids_as_titles(tmp_path, log, items):
+    write(tmp_path, {log: "196\t242\t3\t881250949\n", items: ""})
+    assert read(tmp_path).catalog.titles == ["242"]

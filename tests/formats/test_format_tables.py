@@ -39,6 +39,13 @@ def test_tsv_semicolons_and_jsonl_say_the_same(tmp_path):
         assert read(tmp_path / name, now=NOW).interactions.table.rows() == ROWS
 
 
+def test_a_column_that_only_later_objects_have_is_found(tmp_path):
+    rows = (
+        '{"user_id": "u", "item_id": "1", "timestamp": 1}\n{"user_id": "u", "item_id": "2", "timestamp": 2, "value": 3}'
+    )
+    assert read(write(tmp_path, log__jsonl=rows)).interactions.table["value"].to_list() == [None, 3.0]
+
+
 def test_parquet_with_typed_times(tmp_path):
     zone = datetime.timezone(datetime.timedelta(hours=2))
     times = [datetime.datetime(2020, 9, 13, 14, 26, 40 + k, tzinfo=zone) for k in range(2)]
@@ -69,6 +76,11 @@ def test_parquet_columns_that_hold_lists_are_refused(tmp_path, column):
 def test_a_file_that_only_says_parquet_is_refused(tmp_path):
     with pytest.raises(DataError, match="not a readable Parquet"):
         read(write(tmp_path, log__parquet="no"))
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user_id": ["u"] * 99, "item_id": "i", "timestamp": range(99)}).write_parquet(path)
+    path.write_bytes(b"PAR1" + b"x" * 60 + path.read_bytes()[64:])
+    with pytest.raises(DataError, match="not a readable Parquet"):
+        read(tmp_path)
 
 
 def test_a_mapping_names_the_columns_of_log_and_catalog(tmp_path):
