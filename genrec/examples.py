@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from genrec.errors import DataError
 from genrec.ragged import Int64, Ragged
 
 IGNORED = -100
+Bool = npt.NDArray[np.bool_]
 
 
 class Tokens(Protocol):
@@ -47,7 +51,7 @@ class Examples:
 
 def _lists(rows: Ragged) -> Iterator[list[int]]:
     flat, offsets = rows.items.tolist(), rows.offsets.tolist()
-    return (flat[low:high] for low, high in zip(offsets[:-1], offsets[1:], strict=True))
+    return (flat[low:high] for low, high in pairwise(offsets))
 
 
 def joined(parts: Sequence[Examples]) -> Examples:
@@ -61,40 +65,42 @@ def _joined(parts: Sequence[Ragged]) -> Ragged:
     return Ragged(np.concatenate([[0], lengths.cumsum()]).astype(np.int64), items)
 
 
-def chunked(histories: Ragged, window: int) -> Ragged:
-    """Every history cut into pieces of at most `window` items, the newest piece full; each event stands in one."""
+def chunked(histories: Ragged, longest: int) -> Ragged:
+    """Every history cut into pieces of at most `longest` items, the newest piece full; each event stands in one."""
     lengths = histories.lengths[histories.lengths > 0]
-    pieces = -(-lengths // window)
-    first = lengths - (pieces - 1) * window
-    sizes = np.full(int(pieces.sum()), window, dtype=np.int64)
-    sizes[np.concatenate([[0], pieces.cumsum()[:-1]])] = first
+    pieces = -(-lengths // longest)
+    first = lengths - (pieces - 1) * longest
+    sizes = np.full(int(pieces.sum()), longest, dtype=np.int64)
+    sizes[pieces.cumsum() - pieces] = first
     return Ragged(np.concatenate([[0], sizes.cumsum()]).astype(np.int64), histories.items)
 
 
 def next_item(histories: Ragged, head: Sequence[int], semantic: Int64, window: int) -> Examples:
     """Causal next-item examples in which every item of a history is a target.
 
-    head: the prompt's tokens before the history; semantic: token numbers of semantic IDs, int64 [items, levels].
+    head: the prompt's tokens before the history; semantic: token numbers of semantic IDs, int64 [items, levels];
+    window: items that a prompt shows in use, so a row holds one more: the target after a full window.
     """
-    pieces = chunked(histories, window)
-    return _headed(head, pieces, semantic, _all_learnt(pieces))
+    pieces = chunked(histories, window + 1)
+    return _headed(head, pieces, semantic, np.ones(len(pieces.items), dtype=bool))
 
 
 def last_item(histories: Ragged, targets: Ragged, head: Sequence[int], semantic: Int64, window: int) -> Examples:
-    """Examples in which only the target that follows a history is learnt: validation's, as it is asked in use."""
-    shown = histories.last(window - 1)
-    whole = Ragged.from_lists([np.append(shown[row], targets[row][:1]) for row in range(len(shown))])
-    learnt = whole.places == np.repeat(whole.lengths - 1, whole.lengths)
+    """Examples in which only the first target after a history is learnt: validation's, as it is asked in use.
+
+    Raises DataError for a history without a target.
+    """
+    if not targets.lengths.all():
+        raise DataError("a case has no target", where=f"case {int(targets.lengths.argmin())}", remedy="leave it out")
+    shown = histories.last(window)
+    whole = Ragged(shown.offsets + np.arange(len(shown) + 1), np.empty(len(shown.items) + len(shown), dtype=np.int32))
+    learnt = whole.places == whole.lengths[whole.rows] - 1
+    whole.items[~learnt] = shown.items
+    whole.items[learnt] = targets.items[targets.offsets[:-1]]
     return _headed(head, whole, semantic, learnt)
 
 
-def _all_learnt(pieces: Ragged) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.ones(len(pieces.items), dtype=bool)
-
-
-def _headed(
-    head: Sequence[int], items: Ragged, semantic: Int64, learnt: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> Examples:
+def _headed(head: Sequence[int], items: Ragged, semantic: Int64, learnt: Bool) -> Examples:
     """head + the semantic IDs of each row; labels where `learnt` [events] holds."""
     levels, before = semantic.shape[1], len(head)
     lengths = items.lengths * levels + before

@@ -57,6 +57,9 @@ class Quantizer:
     def fit(cls, vectors: Float32, config: CodesConfig | None = None) -> Quantizer:
         """vectors: float32 [items, dimensions]. Each level clusters what the levels above left over."""
         config = config or CodesConfig()
+        if not len(vectors):
+            raise IndexingError("the catalog is empty", value=vectors.shape, remedy="give at least one item")
+        _check_finite(vectors)
         size = config.size or codebook_size(len(vectors), config.levels)
         residual = _sample(vectors, size * _FIT_ROWS, config.seed).copy()
         books = np.zeros((config.levels, size, vectors.shape[1]), dtype=np.float32)
@@ -74,6 +77,10 @@ class Quantizer:
 
     def encode(self, vectors: Float32) -> tuple[Int64, Float32]:
         """Codes int64 [items, levels], and the residual before the last level, float32 [items, dimensions]."""
+        if vectors.ndim != 2 or vectors.shape[1] != self.codebooks.shape[2]:
+            allowed = f"[items, {self.codebooks.shape[2]}]"
+            raise IndexingError("vectors of another shape than the codebooks'", value=vectors.shape, allowed=allowed)
+        _check_finite(vectors)
         residual = vectors.astype(np.float32, copy=True)
         codes = np.empty((len(vectors), len(self.codebooks)), dtype=np.int64)
         for level, book in enumerate(self.codebooks):
@@ -81,6 +88,13 @@ class Quantizer:
             codes[:, level] = _nearest(residual, book)
             residual -= book[codes[:, level]]
         return codes, before
+
+
+def _check_finite(vectors: Float32) -> None:
+    broken = ~np.isfinite(vectors).all(axis=1)
+    if broken.any():
+        where = f"item {int(broken.argmax())}"
+        raise IndexingError("a vector is not finite", where=where, remedy="drop or repair the item's vector")
 
 
 def _sample(vectors: Float32, most: int, seed: int) -> Float32:
@@ -102,7 +116,8 @@ def _centres(vectors: Float32, size: int, seed: int) -> Float32:
 def _nearest(vectors: Float32, book: Float32, rows: int = 65536) -> Int64:
     norms = (book.astype(np.float64) ** 2).sum(axis=1)
     chunks = [vectors[start : start + rows] for start in range(0, len(vectors), rows)]
-    return np.concatenate([np.argmin(norms - 2 * (chunk @ book.T), axis=1) for chunk in chunks])
+    found = [np.argmin(norms - 2 * (chunk @ book.T), axis=1) for chunk in chunks]
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
 def separate(
@@ -173,5 +188,7 @@ def _free_code(codes: Int64, residual: Float32, quantizer: Quantizer, used: set[
             if found not in used:
                 return np.array(found, dtype=np.int64)
     raise IndexingError(
-        "no free semantic ID is left near an item", value=codes.tolist(), remedy="refit with a larger size or more levels"
+        "no free semantic ID is left near an item",
+        value=codes.tolist(),
+        remedy="refit with a larger size or more levels",
     )

@@ -19,10 +19,11 @@ from genrec.ragged import Ragged
 Float32 = npt.NDArray[np.float32]
 
 
-def neighbour_vectors(histories: Ragged, items: int, *, dimensions: int = 64, window: int = 5, seed: int = 0) -> Float32:
-    """Unit vectors, float32 [items, dimensions]; zeros for items that no history holds."""
+def neighbour_vectors(
+    histories: Ragged, items: int, *, dimensions: int = 64, window: int = 5, seed: int = 0
+) -> Float32:
+    """Unit vectors, float32 [items, at most dimensions]; zeros for items that stand beside no other in a history."""
     counts = _neighbours(histories, items, window)
-    total = max(counts.sum(), 1.0)
     degree = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1e-9)
     entries = counts.tocoo()
     # Context counts to the power .75, as word2vec has it, so that rare neighbours do not dominate.
@@ -31,10 +32,12 @@ def neighbour_vectors(histories: Ragged, items: int, *, dimensions: int = 64, wi
     kept = values > 0
     ppmi = sparse.csr_matrix((values[kept], (entries.row[kept], entries.col[kept])), shape=counts.shape)
     rank = min(dimensions, items - 1)
-    if rank < 1 or total <= 1 or ppmi.nnz == 0:
+    if rank < 1 or ppmi.nnz == 0:
         return np.zeros((items, dimensions), dtype=np.float32)
     left, strength, _ = randomized_svd(ppmi, rank, random_state=seed)
-    return unit((left * np.sqrt(strength)).astype(np.float32))
+    vectors = unit(left * np.sqrt(strength))
+    vectors[ppmi.getnnz(axis=1) == 0] = 0  # the SVD leaves noise there, which has a direction once scaled
+    return vectors
 
 
 def _neighbours(histories: Ragged, items: int, window: int) -> sparse.csr_matrix:
@@ -49,19 +52,23 @@ def _neighbours(histories: Ragged, items: int, window: int) -> sparse.csr_matrix
 
 
 def join_vectors(text: Float32, collaborative: Float32 | None, *, weight: float = 0.5, dimensions: int = 96) -> Float32:
-    """Text and collaborative vectors as one, float32 [items, at most dimensions].
+    """Text and collaborative vectors side by side, float32 [items, at most dimensions + those of collaborative].
 
-    weight: share of the collaborative block in the squared length, 0 to 1.
+    weight: share of the collaborative block in the squared length, 0 to 1; dimensions: of the text block.
     """
-    blocks = [np.sqrt(1 - weight if collaborative is not None else 1.0) * unit(_centred(text, dimensions))]
-    if collaborative is not None and collaborative.any():
-        blocks.append(np.sqrt(weight) * _filled(text, collaborative))
+    described = unit(_centred(text, dimensions))
+    if collaborative is None or not collaborative.any():
+        return described
+    blocks = [np.sqrt(1 - weight) * described, np.sqrt(weight) * _filled(text, collaborative)]
     return np.concatenate(blocks, axis=1).astype(np.float32)
 
 
 def _centred(vectors: Float32, dimensions: int) -> Float32:
-    rank = min(dimensions, *vectors.shape)
-    return PCA(rank, random_state=0).fit_transform(vectors).astype(np.float32) if len(vectors) > 1 else vectors
+    """Principal components; texts that are all alike stay as they are."""
+    if np.allclose(vectors, vectors[:1]):
+        return vectors
+    found: Float32 = PCA(min(dimensions, *vectors.shape), random_state=0).fit_transform(vectors).astype(np.float32)
+    return found
 
 
 def _filled(text: Float32, collaborative: Float32) -> Float32:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,12 +39,13 @@ class ItemIndex:
     codebooks: Float32
 
     @classmethod
-    def fit(cls, item_ids: Sequence[str], vectors: Float32, quantizer: Quantizer, *, suffixed: bool = False) -> ItemIndex:
-        """vectors: float32 [items, dimensions]."""
-        if len(item_ids) != len(vectors):
-            raise IndexingError("ids and vectors differ in number", value=(len(item_ids), len(vectors)))
+    def fit(
+        cls, item_ids: Sequence[str], vectors: Float32, quantizer: Quantizer, *, suffixed: bool = False
+    ) -> ItemIndex:
+        """vectors: float32 [items, dimensions]; item_ids: as many, all different."""
         if not len(item_ids):
             raise IndexingError("the catalog is empty", value=0, remedy="give at least one item")
+        _check_new(item_ids, vectors)
         codes = separate(*quantizer.encode(vectors), quantizer, suffixed=suffixed)
         sizes = [quantizer.size] * len(quantizer.codebooks)
         if suffixed:  # room for as many again, so that new items find a suffix
@@ -68,8 +70,8 @@ class ItemIndex:
     @cached_property
     def version(self) -> str:
         """A hash of which item has which semantic ID."""
-        text = "\n".join(self.item_ids).encode() + self.codes.astype("<i8").tobytes() + repr(self.sizes).encode()
-        return hashlib.sha256(text).hexdigest()[:16]
+        names = json.dumps([self.item_ids, self.sizes]).encode()
+        return hashlib.sha256(names + self.codes.astype("<i8").tobytes()).hexdigest()[:16]
 
     @property
     def tokens(self) -> list[str]:
@@ -84,12 +86,14 @@ class ItemIndex:
         """The items whose semantic IDs stand in a text, in order."""
         flat = [(ord(level) - ord("a"), int(code)) for level, code in _TOKEN.findall(text)]
         if len(flat) % self.levels or any(level != i % self.levels for i, (level, _) in enumerate(flat)):
-            raise IndexingError("code tokens do not form whole semantic IDs", value=text)
+            whole = f"{self.levels} code tokens each, such as {self.text(0)}"
+            raise IndexingError("code tokens do not form whole semantic IDs", value=text, allowed=whole)
         ids = [tuple(code for _, code in flat[i : i + self.levels]) for i in range(0, len(flat), self.levels)]
         try:
             return [self._items[one] for one in ids]
         except KeyError as missing:
-            raise UnknownItem("no item has this semantic ID", value=missing.args[0]) from None
+            remedy = f"decode under the trie of index {self.version}, or look for an older index in the bundle"
+            raise UnknownItem("no item has this semantic ID", value=missing.args[0], remedy=remedy) from None
 
     @cached_property
     def _items(self) -> dict[tuple[int, ...], int]:
@@ -97,9 +101,9 @@ class ItemIndex:
 
     def add(self, item_ids: Sequence[str], vectors: Float32) -> ItemIndex:
         """A new index with more items; those that were there keep their semantic IDs, nothing is refitted."""
-        known = set(self.item_ids) & set(item_ids)
-        if known or len(set(item_ids)) < len(item_ids):
-            raise IndexingError("an item to add is there already", value=sorted(known or item_ids)[:3])
+        _check_new(item_ids, vectors, self.item_ids)
+        if not len(item_ids):
+            return self
         quantizer = Quantizer(self.codebooks)
         fresh = separate(*quantizer.encode(vectors), quantizer, taken=self.codes, suffixed=self.suffixed)
         if self.suffixed and int(fresh[:, -1].max()) >= self.sizes[-1]:
@@ -124,5 +128,20 @@ class ItemIndex:
         facts = json.loads((folder / "item_index.json").read_text(encoding="utf-8"))
         index = cls(facts["item_ids"], arrays["codes"].astype(np.int64), tuple(facts["sizes"]), arrays["codebooks"])
         if index.version != facts["version"]:
-            raise IndexingError("the item index does not match its version", value=facts["version"], where=str(folder))
+            raise IndexingError(
+                "the item index does not match its version",
+                value=facts["version"],
+                where=str(folder),
+                allowed=index.version,
+                remedy="take both files from one save",
+            )
         return index
+
+
+def _check_new(item_ids: Sequence[str], vectors: Float32, known: Sequence[str] = ()) -> None:
+    if len(item_ids) != len(vectors):
+        found = (len(item_ids), len(vectors))
+        raise IndexingError("ids and vectors differ in number", value=found, remedy="give one vector for each item id")
+    twice = [item_id for item_id, times in Counter([*known, *item_ids]).items() if times > 1]
+    if twice:
+        raise IndexingError("an item is there already", value=twice[:3], remedy="give each item id once")

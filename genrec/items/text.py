@@ -6,13 +6,14 @@ Does not know semantic IDs or users.
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils.extmath import randomized_svd
 
 from genrec.catalog import Catalog
 from genrec.errors import ConfigError
@@ -20,6 +21,7 @@ from genrec.errors import ConfigError
 Float32 = npt.NDArray[np.float32]
 
 OFFLINE = "all-MiniLM-L6-v2"
+_WORD = r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+"  # a Chinese character is a word of its own
 _LONGEST = 1000  # characters of a text that the encoder reads: it cuts at 256 word pieces anyway
 
 
@@ -29,7 +31,9 @@ def item_texts(catalog: Catalog, fields: Sequence[str] | None = None) -> list[st
     unknown = set(chosen) - set(catalog.fields)
     if unknown:
         raise ConfigError("unknown text fields", value=sorted(unknown), allowed=", ".join(catalog.fields))
-    return [_text(title, row) for title, row in zip(catalog.titles, catalog.table.select(chosen).to_dicts(), strict=True)]
+    return [
+        _text(title, row) for title, row in zip(catalog.titles, catalog.table.select(chosen).to_dicts(), strict=True)
+    ]
 
 
 def _text(title: str, row: dict[str, Any]) -> str:
@@ -73,14 +77,14 @@ def _folder(name: str) -> str:
 
 
 def _tfidf(texts: Sequence[str], dimensions: int = 128) -> Float32:
-    matrix = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b").fit_transform([t or "empty" for t in texts])
-    rank = min(dimensions, matrix.shape[1] - 1, len(texts) - 1)
-    if rank < 1:
-        return unit(matrix.toarray().astype(np.float32))
-    return unit(TruncatedSVD(rank, random_state=0).fit_transform(matrix).astype(np.float32))
+    worded = [text if re.search(r"\w", text) else "empty" for text in texts]
+    matrix = TfidfVectorizer(sublinear_tf=True, token_pattern=_WORD).fit_transform(worded)
+    left, strength, _ = randomized_svd(matrix, min(dimensions, *matrix.shape), random_state=0)
+    return unit(left * strength)
 
 
-def unit(vectors: Float32) -> Float32:
-    """Rows scaled to length one; rows of zeros stay."""
+def unit(vectors: npt.NDArray[np.floating]) -> Float32:
+    """Rows scaled to length one, float32; rows of zeros stay."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+    scaled: Float32 = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+    return scaled
