@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from genrec.errors import EngineError
 from genrec.items.trie import View
 from genrec.ragged import Int64
 
@@ -55,6 +56,33 @@ class Engine(Protocol):
         ...
 
 
+def check(prompts: Sequence[Prompt], others: int, most: int) -> None:
+    """What every engine refuses (EngineError): prompts that are empty or longer than `most` tokens, or that do not
+    match the number of their views or items.
+    """
+    if len(prompts) != others:
+        raise EngineError("prompts and their views or items differ in number", value=(len(prompts), others))
+    if any(not len(prompt) for prompt in prompts):
+        raise EngineError("a prompt is empty", value=[], allowed="one token or more")
+    longest = max((len(prompt) for prompt in prompts), default=0)
+    if prompts and longest > most:
+        raise EngineError(
+            "a prompt is longer than the model's context leaves room for",
+            value=longest,
+            allowed=f"at most {most} tokens",
+            remedy="show a shorter window of the history",
+        )
+
+
+class Step(NamedTuple):
+    """parents: which beam each survivor continues; nodes, codes, scores: what it became. All [survivors]."""
+
+    parents: Int64
+    nodes: Int64
+    codes: Int64
+    scores: Float64
+
+
 def widen(view: View, level: int, nodes: Int64, scores: Float64, logprobs: npt.NDArray[np.float32], width: int) -> Step:
     """One step of a beam under a view: the shared, pure mask function of every engine.
 
@@ -68,15 +96,6 @@ def widen(view: View, level: int, nodes: Int64, scores: Float64, logprobs: npt.N
     promise = found + view.bound(level + 1, below)
     best = _top(promise, below, width)
     return Step(rows[best], below[best], codes[best], found[best])
-
-
-class Step(NamedTuple):
-    """parents: which beam each survivor continues; nodes, codes, scores: what it became. All [survivors]."""
-
-    parents: Int64
-    nodes: Int64
-    codes: Int64
-    scores: Float64
 
 
 def _top(promise: Float64, nodes: Int64, width: int) -> Int64:

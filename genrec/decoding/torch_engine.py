@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from genrec.decoding.engine import Candidates, Float64, Prompt, TextRule, widen
+from genrec.decoding.engine import Candidates, Float64, Prompt, TextRule, check, widen
 from genrec.decoding.tree import TokenTree
 from genrec.errors import EngineError
 from genrec.items.trie import View
@@ -35,21 +35,26 @@ class TorchEngine:
     ) -> None:
         self.model = model.eval()
         self._codes = tuple(code_ids)
-        self._pad, self._end, self._context, self._batch_tokens = pad_id, end_id, context, batch_tokens
+        self._pad, self._end, self._batch_tokens = pad_id, end_id, batch_tokens
+        self._context = min(context, *_limits(model))
         self._device = next(model.parameters()).device
         self._columns = [torch.from_numpy(level).to(self._device) for level in self._codes]
+        pad = [] if pad_id == end_id else [torch.tensor([pad_id], device=self._device)]
+        self._unspeakable = torch.cat([*self._columns, *pad])
 
     @torch.inference_mode()
     def beam(self, prompts: Sequence[Prompt], views: Sequence[View], width: int) -> list[Candidates]:
         if width < 1:
             raise EngineError("the beam is empty", value=width, allowed="1 or more")
-        self._check(prompts, len(views))
-        batches = self._batches(prompts, width)
-        return [found for batch in batches for found in self._beam([prompts[i] for i in batch], [views[i] for i in batch], width)]
+        check(prompts, len(views), self._context - len(self._codes))
+        out: list[Candidates] = []
+        for batch in self._batches(prompts, width):
+            out += self._beam([prompts[i] for i in batch], [views[i] for i in batch], width)
+        return out
 
     @torch.inference_mode()
     def score(self, prompts: Sequence[Prompt], codes: Sequence[Int64]) -> list[Float64]:
-        self._check(prompts, len(codes))
+        check(prompts, len(codes), self._context - len(self._codes))
         out: list[Float64] = []
         for batch in self._batches(prompts, max((len(rows) for rows in codes), default=1)):
             out += self._score([prompts[i] for i in batch], [codes[i] for i in batch])
@@ -57,23 +62,13 @@ class TorchEngine:
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Prompt], rule: TextRule) -> list[list[int]]:
-        self._check(prompts, len(prompts))
+        if rule.max_tokens < 1:
+            raise EngineError("a text of no tokens", value=rule.max_tokens, allowed="1 or more")
+        check(prompts, len(prompts), self._context - rule.max_tokens)
         out: list[list[int]] = []
         for batch in self._batches(prompts, 1):
             out += self._generate([prompts[i] for i in batch], rule)
         return out
-
-    def _check(self, prompts: Sequence[Prompt], others: int) -> None:
-        if len(prompts) != others:
-            raise EngineError("prompts and their views or items differ in number", value=(len(prompts), others))
-        if any(not len(prompt) for prompt in prompts):
-            raise EngineError("a prompt is empty", value=[], remedy="give at least one token")
-        longest = max((len(prompt) for prompt in prompts), default=0)
-        if longest + len(self._codes) > self._context:
-            raise EngineError(
-                "a prompt is longer than the model's context", value=longest, allowed=f"{self._context - len(self._codes)} tokens",
-                remedy="show a shorter window of the history",
-            )  # fmt: skip
 
     def _batches(self, prompts: Sequence[Prompt], entries: int) -> Iterator[range]:
         """Consecutive prompts, so many that padded prompts and beams stay within the batch's tokens."""
@@ -121,21 +116,44 @@ class TorchEngine:
         return totals
 
     def _generate(self, prompts: Sequence[Prompt], rule: TextRule) -> list[list[int]]:
-        longest = max(len(prompt) for prompt in prompts)
-        ids = torch.tensor([[self._pad] * (longest - len(p)) + list(p) for p in prompts], device=self._device)
-        held = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=self._device)
-        torch.manual_seed(rule.seed)
-        drawn = {"do_sample": True, "temperature": rule.temperature} if rule.temperature > 0 else {"do_sample": False}
-        out = self.model.generate(  # type: ignore[operator]
-            input_ids=ids, attention_mask=held, max_new_tokens=rule.max_tokens, pad_token_id=self._pad,
-            eos_token_id=self._end, suppress_tokens=[int(t) for level in self._codes for t in level], **drawn,
-        )  # fmt: skip
-        return [_until(row, self._end, self._pad) for row in out[:, longest:].tolist()]
+        tree = TokenTree(self.model, prompts, self._pad)
+        draw = _Draw(len(prompts), rule)
+        texts: list[list[int]] = [[] for _ in prompts]
+        running, logits = set(range(len(prompts))), tree.logits
+        for step in range(rule.max_tokens):
+            logits[:, self._unspeakable] = -torch.inf
+            tokens = draw(logits)
+            running -= {row for row in running if tokens[row] == self._end}
+            for row in running:
+                texts[row].append(int(tokens[row]))
+            if not running or step + 1 == rule.max_tokens:
+                break
+            shape = (len(prompts), 1)
+            logits = tree.extend(tokens[:, None], np.full(shape, step), np.ones((*shape, step + 1), dtype=bool))[:, 0]
+        return texts
 
 
-def _until(ids: list[int], end: int, pad: int) -> list[int]:
-    stop = next((place for place, token in enumerate(ids) if token in (end, pad)), len(ids))
-    return ids[:stop]
+def _limits(model: torch.nn.Module) -> list[int]:
+    """What bounds a sequence: positions, and the window beyond which some layers do not look."""
+    config = getattr(model, "config", None)
+    found = [getattr(config, name, None) for name in ("max_position_embeddings", "sliding_window")]
+    return [int(limit) for limit in found if limit]
+
+
+class _Draw:
+    """Picks the next token of each row; every row has its own dice, so that a batch says what each would say alone."""
+
+    def __init__(self, rows: int, rule: TextRule) -> None:
+        self._temperature = rule.temperature
+        self._dice = [torch.Generator().manual_seed(rule.seed) for _ in range(rows)]
+
+    def __call__(self, logits: torch.Tensor) -> Int64:
+        """logits: float32 [rows, vocabulary] → token numbers, int64 [rows]."""
+        if self._temperature <= 0:
+            return np.asarray(logits.argmax(-1).cpu().numpy(), dtype=np.int64)
+        chances = (logits / self._temperature).softmax(-1).cpu()
+        drawn = [torch.multinomial(row, 1, generator=dice) for row, dice in zip(chances, self._dice, strict=True)]
+        return np.asarray(torch.cat(drawn).numpy(), dtype=np.int64)
 
 
 class _Beams:

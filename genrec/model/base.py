@@ -77,6 +77,8 @@ def pretrained(name: str, *, revision: str | None = None, dtype: torch.dtype = t
 
 def make_room(model: PreTrainedModel, vocabulary: int, seed: int = 0) -> None:
     """Grows the embeddings to `vocabulary` rows; the new ones start near the mean of the old."""
-    if model.get_input_embeddings().num_embeddings < vocabulary:
+    rows = model.get_input_embeddings().weight
+    assert isinstance(rows, torch.Tensor)
+    if len(rows) < vocabulary:
         torch.manual_seed(seed)
         model.resize_token_embeddings(vocabulary, mean_resizing=True)
