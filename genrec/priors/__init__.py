@@ -1,0 +1,8 @@
+"""Priors: everything that says one number per item beside the language model. Each in its small file."""
+
+from genrec.priors.collaborative import Collaborative
+from genrec.priors.content import Content
+from genrec.priors.mix import Mix, Prior, standardised
+from genrec.priors.popularity import Popular
+
+__all__ = ["Collaborative", "Content", "Mix", "Popular", "Prior", "standardised"]

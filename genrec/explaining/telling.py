@@ -1,0 +1,118 @@
+"""How evidence reads: titles in quotes, field names, values, filled sentences, and the plain sentence. Knows no model.
+
+Every name in a statement is copied from the catalog here; nothing else ever writes one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from genrec.catalog import Catalog
+from genrec.explaining.evidence import Evidence, Told
+from genrec.slots import clean
+
+LONGEST_TITLE = 80
+"""Characters; a longer title is cut at a word and ends in an ellipsis."""
+
+_MARKER = re.compile(r"\{(\w+)\}")
+_ENGLISH = {
+    **dict.fromkeys(("cast", "starring", "stars", "actors"), "actor"),
+    **dict.fromkeys(("series", "species", "news"), ""),
+}
+_CHINESE = {
+    **dict.fromkeys(("director", "directors"), "导演"),
+    **dict.fromkeys(("cast", "actor", "actors", "starring", "stars"), "演员"),
+    **dict.fromkeys(("genre", "genres"), "类型"),
+    **dict.fromkeys(("keyword", "keywords"), "关键词"),
+    **dict.fromkeys(("tag", "tags"), "标签"),
+    **dict.fromkeys(("country", "countries"), "国家"),
+    **dict.fromkeys(("decade", "era"), "年代"),
+    **dict.fromkeys(("brand", "brands"), "品牌"),
+    **dict.fromkeys(("category", "categories"), "类别"),
+    **dict.fromkeys(("author", "authors"), "作者"),
+    **dict.fromkeys(("attribute", "attributes"), "属性"),
+    **dict.fromkeys(("term", "terms"), "用语"),
+    "language": "语言",
+    "city": "城市",
+}
+
+
+def human(field: str, language: str) -> str:
+    """A column's name as a word in the singular: `keywords` → "keyword", `cast` → "actor"; in Chinese where known."""
+    plain = field.lower()
+    if language == "zh" and plain in _CHINESE:
+        return _CHINESE[plain]
+    if plain in _ENGLISH:
+        return _ENGLISH[plain] or plain
+    words = clean(re.sub(r"[_\-\s]+", " ", plain)).strip()
+    words = re.sub(r"(?<=[^aeiouv])ies$", "y", words)
+    words = re.sub(r"(?<=ss|ch|sh|.x)es$", "", words)
+    return re.sub(r"(?<=[^suix])s$", "", words)
+
+
+def quoted(title: str) -> str:
+    """A title between “ and ”, which stand nowhere else in a statement."""
+    line = re.sub("[“”]", '"', clean(title))
+    if len(line) > LONGEST_TITLE:
+        line = line[:LONGEST_TITLE].rsplit(" ", 1)[0].rstrip(" ,;:-") + "…"
+    return f"“{line}”"
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Evidence over this catalog in this language; languages other than Chinese (`zh`) get English plain sentences."""
+
+    catalog: Catalog
+    language: str
+
+    def title(self, item: int) -> str:
+        """The title in quotes; the item's id where it has none."""
+        return quoted(self.catalog.titles[item].strip() or self.catalog.item_ids[item])
+
+    def value(self, field: str, value: str) -> str:
+        if self.language == "zh" and field == "decade":
+            return value.removesuffix("s") + "年代"
+        return re.sub("[“”]", '"', clean(value))
+
+    def names(self, told: Told) -> dict[str, str]:
+        """Marker → what it stands for; markers without evidence are absent."""
+        names = {"item": self.title(told.item)}
+        names |= {f"liked_{place}": self.title(item) for place, item in enumerate(told.liked, 1)}
+        for place, fact in enumerate(told.facts, 1):
+            names[f"field_{place}"] = human(fact.field, self.language)
+            names[f"value_{place}"] = self.value(fact.field, fact.value)
+        return names
+
+    def fill(self, sentence: str, evidence: Evidence) -> str:
+        """The sentence with its markers replaced; those without evidence stay (the checker refuses them)."""
+        names = self.names(evidence.told)
+        text = _MARKER.sub(lambda marker: names.get(marker[1], marker[0]), sentence)
+        return text[:1].upper() + text[1:]
+
+    def plain(self, evidence: Evidence) -> str:
+        """The factual sentence that is true by construction."""
+        return self.fill(plain_sentence(evidence.told, self.language), evidence)
+
+
+def plain_sentence(told: Told, language: str) -> str:
+    """The plain sentence with its markers."""
+    liked = [f"{{liked_{place}}}" for place in range(1, len(told.liked) + 1)]
+    facts = range(1, len(told.facts) + 1)
+    return (_chinese if language == "zh" else _english)(told, liked, facts)
+
+
+def _english(told: Told, liked: list[str], facts: range) -> str:
+    if not liked:
+        return "Recommended without a choice of yours to name as the reason."
+    opening = f"Recommended {'because' if told.moved else 'after'} you chose {' and '.join(liked)}"
+    shared = " and ".join(f"the {{field_{fact}}} ({{value_{fact}}})" for fact in facts)
+    return f"{opening}; it shares {shared} with {' and '.join(liked[: told.sharing])}." if shared else f"{opening}."
+
+
+def _chinese(told: Told, liked: list[str], facts: range) -> str:
+    if not liked:
+        return "这项推荐没有可以举出的选择作为依据。"
+    opening = f"因为您选过{'和'.join(liked)}而推荐" if told.moved else f"在您选过{'和'.join(liked)}之后推荐"
+    shared = "和".join(f"{{field_{fact}}}（{{value_{fact}}}）" for fact in facts)
+    return f"{opening}；它与{'和'.join(liked[: told.sharing])}的{shared}相同。" if shared else f"{opening}。"

@@ -1,0 +1,97 @@
+"""Joins the language model and the priors: score(item) = log p(semantic ID | prompt) + prior(item).
+
+The beam carries the prior's bounds; the best items by prior alone are scored exactly and join the ranking, so a good
+item is not lost to a narrow beam. Does not know bundles or users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from genrec.asking import NextItemPrompt
+from genrec.decoding.engine import Candidates, Engine, Float64
+from genrec.items.trie import View
+from genrec.priors.mix import Float32, Mix
+from genrec.ragged import Int32, Int64, Ragged
+
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One slate's candidates, best first. items: item numbers; logprobs: the model's part; scores: with priors."""
+
+    items: Int64
+    logprobs: Float64
+    scores: Float64
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """width: beams; rescued: items by prior alone that are scored beside the beam's."""
+
+    engine: Engine
+    asking: NextItemPrompt
+    mix: Mix
+    width: int = 50
+    rescued: int = 50
+
+    def rank(
+        self, histories: Ragged, k: int, *, allowed: Sequence[Bool | None], profiles: Sequence[str] = ()
+    ) -> list[Ranking]:
+        """The k best allowed items of each history; allowed: bool [items] for each, None for all."""
+        trie = self.asking.index.trie
+        prompts = [
+            self.asking.ids(histories[row], profiles[row] if profiles else "") for row in range(len(histories))
+        ]
+        priors = self.mix.values(histories) if self.mix else None
+        views = [
+            View.of(trie, allowed=mask, prior=None if priors is None else priors[row])
+            for row, mask in enumerate(allowed)
+        ]
+        found = self.engine.beam(prompts, views, max(k, self.width))
+        if priors is None:
+            return [Ranking(one.items[:k], one.logprobs[:k], one.logprobs[:k]) for one in found]
+        return self._joined(prompts, found, priors, allowed, k)
+
+    def _joined(
+        self,
+        prompts: list[list[int]],
+        found: list[Candidates],
+        priors: Float32,
+        allowed: Sequence[Bool | None],
+        k: int,
+    ) -> list[Ranking]:
+        extra = [
+            _best_others(priors[row], allowed[row], found[row].items, self.rescued) for row in range(len(found))
+        ]
+        codes = self.asking.index.codes
+        scored = self.engine.score(prompts, [codes[items] for items in extra])
+        out = []
+        for row, candidates in enumerate(found):
+            items = np.concatenate([candidates.items, extra[row]])
+            logprobs = np.concatenate([candidates.logprobs, scored[row]])
+            scores = logprobs + priors[row, items]
+            best = np.lexsort((items, -scores))[:k]
+            out.append(Ranking(items[best], logprobs[best], scores[best]))
+        return out
+
+
+def _best_others(prior: Float32, allowed: Bool | None, known: Int64, most: int) -> Int64:
+    """The best allowed items by prior that the beam did not find."""
+    values = prior.copy() if allowed is None else np.where(allowed, prior, -np.inf)
+    values[known] = -np.inf
+    most = min(most, len(values))
+    best = np.argpartition(-values, most - 1)[:most]
+    return best[values[best] > -np.inf].astype(np.int64)
+
+
+def unseen(history: Int32 | Int64, items: int) -> Bool:
+    """Everything but the history's items."""
+    mask = np.ones(items, dtype=bool)
+    mask[history] = False
+    return mask

@@ -1,0 +1,66 @@
+"""Several priors as one: a weighted sum of log-weights, each on one scale. Does not know any prior, nor the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from genrec.errors import ConfigError
+from genrec.ragged import Ragged
+
+Float32 = npt.NDArray[np.float32]
+
+
+class Prior(Protocol):
+    """One number per item for a history; larger is better, −inf is never."""
+
+    @property
+    def name(self) -> str: ...
+
+    def values(self, histories: Ragged) -> Float32:
+        """float32 [histories, items]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Mix:
+    """score = Σ weight · standardised prior."""
+
+    priors: tuple[Prior, ...]
+    weights: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        unknown = set(self.weights) - {prior.name for prior in self.priors}
+        if unknown:
+            known = ", ".join(prior.name for prior in self.priors)
+            raise ConfigError("unknown priors", value=sorted(unknown), allowed=known, remedy="correct the names")
+
+    def __bool__(self) -> bool:
+        return any(self.weights.get(prior.name, 0.0) for prior in self.priors)
+
+    def values(self, histories: Ragged) -> Float32:
+        """float32 [histories, items]; priors without weight are not computed."""
+        used = [prior for prior in self.priors if self.weights.get(prior.name, 0.0)]
+        parts = [np.float32(self.weights[prior.name]) * standardised(prior.values(histories)) for prior in used]
+        return np.sum(parts, axis=0, dtype=np.float32)
+
+    def with_weights(self, weights: Mapping[str, float]) -> Mix:
+        return Mix(self.priors, {**self.weights, **weights})
+
+    def names(self) -> Sequence[str]:
+        return [prior.name for prior in self.priors]
+
+
+def standardised(values: Float32) -> Float32:
+    """Each row scaled to mean 0 and deviation 1 over its finite values; a constant row becomes 0."""
+    finite = np.isfinite(values)
+    count = np.maximum(finite.sum(axis=1, keepdims=True), 1)
+    zeroed = np.where(finite, values, 0)
+    mean = zeroed.sum(axis=1, keepdims=True) / count
+    deviation = np.sqrt((np.where(finite, zeroed - mean, 0) ** 2).sum(axis=1, keepdims=True) / count)
+    scaled = (zeroed - mean) / np.where(deviation > 1e-9, deviation, 1)
+    return np.where(finite, scaled, values).astype(np.float32)

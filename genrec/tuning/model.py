@@ -1,0 +1,51 @@
+"""The model that training starts from, with its vocabulary. Does not know examples or trainers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from genrec.items.index import ItemIndex
+from genrec.model.adapters import with_lora
+from genrec.model.base import SCRATCH, make_room, pretrained, scratch
+from genrec.model.vocabulary import Vocabulary, train_tokenizer
+from genrec.prompting import Prompts
+from genrec.tuning.settings import SftSettings
+
+
+def starting_model(
+    settings: SftSettings, index: ItemIndex, prompts: Prompts, texts: Sequence[str]
+) -> tuple[torch.nn.Module, Vocabulary]:
+    """A scratch model, or a pretrained one with rows for the codes; with an adapter if the settings say so."""
+    vocabulary = Vocabulary.extend(_tokenizer(settings, prompts, texts), index, prompts.control_tokens)
+    seed = settings.optimiser.seed
+    if settings.base == SCRATCH:
+        model = scratch(
+            settings.scratch, len(vocabulary), pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, seed=seed
+        )
+    else:
+        model = pretrained(settings.base, revision=settings.revision)
+        make_room(model, len(vocabulary), seed)
+    if settings.adapter == "full":
+        return model, vocabulary
+    codes = [int(token) for level in vocabulary.code_ids for token in level]
+    return with_lora(model, settings.lora, codes), vocabulary
+
+
+def _tokenizer(settings: SftSettings, prompts: Prompts, texts: Sequence[str]) -> PreTrainedTokenizerBase:
+    if settings.base != SCRATCH:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            settings.base, revision=settings.revision, trust_remote_code=False
+        )
+        return tokenizer
+    # The prompts' words stand several times, so that an instruction becomes few tokens.
+    sentences = [text for prompt in prompts.by_name.values() for group in prompt.phrasings for text in group.texts]
+    templates = [prompt.prompt + prompt.completion for prompt in prompts.by_name.values()]
+    return train_tokenizer([*texts, *(templates * 50), *(sentences * 5)], settings.scratch.text_vocabulary)
+
+
+def context_of(model: torch.nn.Module) -> int:
+    """Tokens that the model reads at most."""
+    return int(getattr(model.config, "max_position_embeddings", 1024))  # type: ignore[arg-type, union-attr]

@@ -1,0 +1,106 @@
+"""Settings of supervised fine-tuning, mirrored by training/configs/*.yaml. Knows no data and no model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from genrec.items.codes import CodesConfig
+from genrec.model.adapters import LoraSettings
+from genrec.model.base import SCRATCH, ScratchConfig
+
+
+class ItemSettings(BaseModel):
+    """How items become vectors and codes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    encoder: str | None = None
+    """Sentence encoder by name; None: the offline one where installed, else TF-IDF."""
+    fields: list[str] | None = None
+    """Catalog fields that the text is made of; None: all."""
+    collaborative: float = Field(0.5, ge=0, le=1)
+    """Share of who-chose-what-after-what in an item's vector; 0: text alone."""
+    codes: CodesConfig = CodesConfig()
+    """Levels, size and collisions of the semantic IDs."""
+
+
+class SplitSettings(BaseModel):
+    """What training may see."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["global_time", "leave_last_out"] = "global_time"
+    """By clock time, the honest one; or each user's last two events, as in most published tables."""
+    valid: float = Field(0.1, gt=0, lt=1)
+    """Share of events for validation (global_time)."""
+    test: float = Field(0.1, gt=0, lt=1)
+    """Share of events for the test (global_time)."""
+
+
+class MixtureSettings(BaseModel):
+    """Tasks beside next item, which every history is trained on once an epoch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    item_to_id: float = Field(1.0, ge=0)
+    """Times that each item is asked for by its words, an epoch."""
+    id_to_item: float = Field(0.25, ge=0)
+    """Times that each item's title is asked for by its semantic ID, an epoch."""
+    explain: int = Field(2000, ge=0)
+    """Explanations to learn, an epoch."""
+
+
+class OptimiserSettings(BaseModel):
+    """How long and how fast to learn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: float = Field(8.0, gt=0)
+    """Passes over the data at most."""
+    batch_size: int = Field(32, ge=1)
+    """Sequences per step and device."""
+    accumulate: int = Field(1, ge=1)
+    """Steps whose gradients are added before an update."""
+    learning_rate: float = Field(2e-3, gt=0)
+    """Peak learning rate; it warms up, then falls to a tenth along a cosine."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps that warm up."""
+    weight_decay: float = Field(0.05, ge=0)
+    """AdamW's weight decay."""
+    patience: int = Field(2, ge=1)
+    """Evaluations without a lower validation loss before training stops; the best weights are kept."""
+    evaluations: int = Field(8, ge=1)
+    """Evaluations and checkpoints over the whole run."""
+    max_seconds: float | None = Field(None, gt=0)
+    """Training stops after this time at the latest."""
+    bf16: bool = False
+    """Mixed precision."""
+    seed: int = 0
+    """Seed of weights, order and phrasings."""
+
+
+class SftSettings(BaseModel):
+    """One run of training/sft.py."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base: str = SCRATCH
+    """`scratch`, a Hugging Face causal LM by name, or a folder."""
+    revision: str | None = None
+    """The base model's revision on the hub."""
+    scratch: ScratchConfig = ScratchConfig()
+    """Shape of the scratch model."""
+    adapter: Literal["full", "lora"] = "full"
+    """Train all weights, or a LoRA adapter and the code tokens' rows."""
+    lora: LoraSettings = LoraSettings()
+    """Shape of the adapter."""
+    language: str = "en"
+    """Language of the prompts."""
+    window: int = Field(50, ge=2)
+    """Items of a history that a prompt shows."""
+    items: ItemSettings = ItemSettings()
+    split: SplitSettings = SplitSettings()
+    mixture: MixtureSettings = MixtureSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()

@@ -1,0 +1,15 @@
+"""The split that a run's settings ask for. Does not know models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genrec.interactions import Interactions
+from genrec.splitting import Split, global_time, leave_last_out
+from genrec.tuning.settings import SplitSettings
+
+
+def split_of(settings: SplitSettings, interactions: Interactions, item_ids: Sequence[str]) -> Split:
+    if settings.kind == "global_time":
+        return global_time(interactions, item_ids, valid=settings.valid, test=settings.test)
+    return leave_last_out(interactions, item_ids)

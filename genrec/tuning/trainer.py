@@ -1,0 +1,118 @@
+"""trl's SFTTrainer as it is, configured: early stopping, checkpoints, TensorBoard, a time limit. Knows no task."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.trainer_utils import get_last_checkpoint
+from trl import SFTConfig, SFTTrainer
+
+from genrec.examples import Examples
+from genrec.tuning.settings import OptimiserSettings
+
+
+class Deadline(TrainerCallback):  # type: ignore[misc]
+    """Ends training, with a last evaluation, when its time is up."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._end = time.monotonic() + self._seconds
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if time.monotonic() > self._end:
+            control.should_evaluate = control.should_save = control.should_training_stop = True
+
+
+def trainer(
+    model: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    train: Examples,
+    valid: Examples,
+    settings: OptimiserSettings,
+    run: Path,
+    *,
+    quiet: bool = False,
+) -> SFTTrainer:
+    """A trainer whose best weights by validation loss are in the model when it ends.
+
+    run: folder of checkpoints and TensorBoard logs.
+    """
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(run / "tensorboard"))
+    callbacks: list[TrainerCallback] = [EarlyStoppingCallback(settings.patience)]
+    if settings.max_seconds is not None:
+        callbacks.append(Deadline(settings.max_seconds))
+    return SFTTrainer(
+        model,
+        _arguments(settings, run, _every(len(train), settings), quiet),
+        train_dataset=Dataset.from_dict(train.columns()),
+        eval_dataset=Dataset.from_dict(valid.columns()),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+
+
+def _every(examples: int, settings: OptimiserSettings) -> int:
+    """Steps between evaluations."""
+    steps = settings.epochs * examples / (settings.batch_size * settings.accumulate)
+    return max(1, round(steps / settings.evaluations))
+
+
+def _arguments(settings: OptimiserSettings, run: Path, every: int, quiet: bool) -> SFTConfig:
+    return SFTConfig(
+        output_dir=str(run),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size * 4,
+        gradient_accumulation_steps=settings.accumulate,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="cosine_with_min_lr",
+        lr_scheduler_kwargs={"min_lr_rate": 0.1},
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        bf16=settings.bf16,
+        activation_checkpointing=False,
+        # Sequences of like length in one batch: little padding to compute.
+        train_sampling_strategy="group_by_length",
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        logging_steps=max(1, every // 4),
+        report_to="tensorboard",
+        seed=settings.seed,
+        data_seed=settings.seed,
+        # Examples come as token numbers with their labels.
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        max_length=None,
+        packing=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        disable_tqdm=quiet,
+    )
+
+
+def last_checkpoint(run: Path) -> str | None:
+    """The newest checkpoint of a run, or None to start anew."""
+    return get_last_checkpoint(str(run)) if run.is_dir() else None

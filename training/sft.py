@@ -1,0 +1,93 @@
+"""Supervised fine-tuning: prepared interactions and catalog → a bundle.
+
+    python training/sft.py --data prepared --out bundle --config training/configs/scratch.yaml optimiser.epochs=4
+
+Reads top to bottom in `main`; runs under `accelerate launch` as it is. Knows nothing of serving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+from genrec.asking import NextItemPrompt
+from genrec.bundle import Bundle
+from genrec.examples import last_item
+from genrec.items.codes import Quantizer
+from genrec.items.collaborative import join_vectors, neighbour_vectors
+from genrec.items.index import ItemIndex
+from genrec.items.text import encode_texts, item_texts
+from genrec.preparing import load
+from genrec.prompting import load_prompts
+from genrec.resources import folder
+from genrec.settings import load_settings
+from genrec.tuning.mixture import mixture
+from genrec.tuning.model import starting_model
+from genrec.tuning.result import save
+from genrec.tuning.settings import SftSettings
+from genrec.tuning.splits import split_of
+from genrec.tuning.trainer import last_checkpoint, trainer
+
+log = logging.getLogger("genrec.sft")
+
+
+def main() -> None:
+    arguments = _arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    settings = load_settings(SftSettings, arguments.config, arguments.overrides)
+    started = time.monotonic()
+
+    # What there is to learn from: training events strictly before the validation cut.
+    data = load(arguments.data)
+    split = split_of(settings.split, data.interactions, data.catalog.item_ids)
+    histories = split.train.histories(split.item_ids)
+    log.info("%d items, %d histories, %d events to train on", len(data.catalog), len(histories), len(split.train))
+
+    # Items → vectors → semantic IDs.
+    texts = item_texts(data.catalog, settings.items.fields)
+    described = encode_texts(texts, settings.items.encoder)
+    chosen = neighbour_vectors(histories.items, len(data.catalog)) if settings.items.collaborative else None
+    vectors = join_vectors(described, chosen, weight=settings.items.collaborative)
+    codes = settings.items.codes
+    index = ItemIndex.fit(
+        split.item_ids, vectors, Quantizer.fit(vectors, codes), suffixed=codes.collisions == "suffix"
+    )
+    log.info("semantic IDs of %s codes, index %s, after %.0f s", index.sizes, index.version, time.monotonic() - started)
+
+    # Prompts, vocabulary, model, examples.
+    prompts = load_prompts(folder("prompts"), settings.language)
+    model, vocabulary = starting_model(settings, index, prompts, texts)
+    asking = NextItemPrompt(prompts, vocabulary, index, settings.window)
+    train = mixture(asking, data.catalog, histories, settings.mixture, settings.optimiser.seed)
+    valid = last_item(split.valid.histories, split.valid.targets, asking.head, asking.semantic, settings.window)
+    size = sum(weight.numel() for weight in model.parameters())
+    log.info("%d examples, %d tokens an epoch, %d parameters", len(train), len(train.inputs.items), size)
+
+    # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
+    run = arguments.run or arguments.out.with_name(arguments.out.name + "-run")
+    sft = trainer(model, vocabulary.tokenizer, train, valid, settings.optimiser, run, quiet=arguments.quiet)
+    sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
+    log.info("trained after %.0f s", time.monotonic() - started)
+
+    # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
+    if sft.is_world_process_zero():
+        bundle: Bundle = save(arguments.out, settings, sft.model, asking, data, split, described)
+        log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder that genrec prepare wrote")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
+    parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs")
+    parser.add_argument("--run", type=Path, help="folder of checkpoints and logs; default: OUT-run")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
