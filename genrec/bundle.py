@@ -97,7 +97,10 @@ class Bundle:
         weights: Callable[[Path], None],
         card: str = "",
     ) -> Bundle:
-        """Writes all parts aside, hashes them, then takes the folder's place. `weights` fills model/, adapter/, priors/."""
+        """Writes all parts aside, hashes them, then takes the folder's place.
+
+        weights: fills model/, adapter/ and priors/ of the folder that it is given.
+        """
         _refuse_foreign(folder)
         with replaced(folder) as new:
             weights(new)
@@ -128,7 +131,9 @@ class Bundle:
         for name, wanted in self.manifest.files.items():
             path = self.folder / name
             if not path.is_file():
-                raise CorruptBundle("a file of the bundle is missing", value=name, where=str(self.folder), remedy=_AGAIN)
+                raise CorruptBundle(
+                    "a file of the bundle is missing", value=name, where=str(self.folder), remedy=_AGAIN
+                )
             if sha256(path) != wanted:
                 raise CorruptBundle("a file is not what was written", value=name, where=str(self.folder), remedy=_AGAIN)
 
@@ -139,7 +144,9 @@ _AGAIN = "copy the bundle again, or train it again"
 def _read(folder: Path) -> Manifest:
     path = folder / "manifest.json"
     if not path.is_file():
-        raise BundleError("not a bundle: no manifest.json", value=str(folder), remedy="train one: genrec demo or genrec train")
+        raise BundleError(
+            "not a bundle: no manifest.json", value=str(folder), remedy="train one: genrec demo or genrec train"
+        )
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = int(data.get("format", 0))

@@ -45,9 +45,7 @@ class Fusion:
     ) -> list[Ranking]:
         """The k best allowed items of each history; allowed: bool [items] for each, None for all."""
         trie = self.asking.index.trie
-        prompts = [
-            self.asking.ids(histories[row], profiles[row] if profiles else "") for row in range(len(histories))
-        ]
+        prompts = [self.asking.ids(histories[row], profiles[row] if profiles else "") for row in range(len(histories))]
         priors = self.mix.values(histories) if self.mix else None
         views = [
             View.of(trie, allowed=mask, prior=None if priors is None else priors[row])
@@ -66,9 +64,7 @@ class Fusion:
         allowed: Sequence[Bool | None],
         k: int,
     ) -> list[Ranking]:
-        extra = [
-            _best_others(priors[row], allowed[row], found[row].items, self.rescued) for row in range(len(found))
-        ]
+        extra = [_best_others(priors[row], allowed[row], found[row].items, self.rescued) for row in range(len(found))]
         codes = self.asking.index.codes
         scored = self.engine.score(prompts, [codes[items] for items in extra])
         out = []

@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 from genrec.asking import NextItemPrompt
-from genrec.bundle import Bundle
 from genrec.examples import last_item
 from genrec.items.codes import Quantizer
 from genrec.items.collaborative import join_vectors, neighbour_vectors
@@ -51,9 +50,7 @@ def main() -> None:
     chosen = neighbour_vectors(histories.items, len(data.catalog)) if settings.items.collaborative else None
     vectors = join_vectors(described, chosen, weight=settings.items.collaborative)
     codes = settings.items.codes
-    index = ItemIndex.fit(
-        split.item_ids, vectors, Quantizer.fit(vectors, codes), suffixed=codes.collisions == "suffix"
-    )
+    index = ItemIndex.fit(split.item_ids, vectors, Quantizer.fit(vectors, codes), suffixed=codes.collisions == "suffix")
     log.info("semantic IDs of %s codes, index %s, after %.0f s", index.sizes, index.version, time.monotonic() - started)
 
     # Prompts, vocabulary, model, examples.
@@ -73,7 +70,7 @@ def main() -> None:
 
     # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
     if sft.is_world_process_zero():
-        bundle: Bundle = save(arguments.out, settings, sft.model, asking, data, split, described)
+        bundle = save(arguments.out, settings, model, asking, data, split, described)
         log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
 
 

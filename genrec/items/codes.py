@@ -27,14 +27,19 @@ class CodesConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    levels: int = Field(3, ge=1, le=8)
-    """Codes per semantic ID, coarse to fine."""
+    levels: int | None = Field(None, ge=1, le=8)
+    """Codes per semantic ID, coarse to fine; None: two up to 4,096 items, three for more."""
     size: int | None = Field(None, ge=2, le=65536)
     """Codes per level; None sizes it to the catalog: 256, fewer for small catalogs, more for very large ones."""
     collisions: Literal["nearest", "suffix"] = "nearest"
     """What separates items of equal codes: the nearest free code of the last level, or a suffix code of their own."""
     seed: int = 0
     """Seed of k-means."""
+
+
+def code_levels(items: int) -> int:
+    """Levels that fit the catalog: fewer tokens per item train and decode faster, and two tell small catalogs apart."""
+    return 2 if items <= 4096 else 3
 
 
 def codebook_size(items: int, levels: int) -> int:
@@ -60,10 +65,11 @@ class Quantizer:
         if not len(vectors):
             raise IndexingError("the catalog is empty", value=vectors.shape, remedy="give at least one item")
         _check_finite(vectors)
-        size = config.size or codebook_size(len(vectors), config.levels)
+        levels = config.levels or code_levels(len(vectors))
+        size = config.size or codebook_size(len(vectors), levels)
         residual = _sample(vectors, size * _FIT_ROWS, config.seed).copy()
-        books = np.zeros((config.levels, size, vectors.shape[1]), dtype=np.float32)
-        for level in range(config.levels):
+        books = np.zeros((levels, size, vectors.shape[1]), dtype=np.float32)
+        for level in range(levels):
             # Unused codes lie far away, so that no vector is ever nearest to them.
             books[level] = np.float32(1e6)
             centres = _centres(residual, size, config.seed + level)

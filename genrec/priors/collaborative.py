@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from genrec.evaluation.baselines.ease import Ease, EaseConfig
@@ -38,12 +39,12 @@ class Collaborative:
         summed = history_matrix(histories, self.weights.shape[0], self.half_life) @ self.weights
         return np.asarray(summed.todense(), dtype=np.float32)
 
-    def tensors(self) -> dict[str, Float32]:
+    def tensors(self) -> dict[str, npt.NDArray[np.number]]:
         return {
             "collaborative.data": self.weights.data.astype(np.float32),
             "collaborative.indices": self.weights.indices.astype(np.int32),
             "collaborative.indptr": self.weights.indptr.astype(np.int64),
-            "collaborative.half_life": np.float32([self.half_life]),
+            "collaborative.half_life": np.array([self.half_life], dtype=np.float32),
         }
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from genrec.evaluation.baselines.matrix import history_matrix
 from genrec.priors.mix import Float32
@@ -23,11 +24,15 @@ class Content:
         """Cosine of each item to the recency-weighted mean of the history's vectors."""
         taste = history_matrix(histories, len(self.vectors), self.half_life) @ self.vectors
         taste /= np.maximum(np.linalg.norm(taste, axis=1, keepdims=True), 1e-9)
-        return (taste @ self.vectors.T).astype(np.float32)
+        likeness: Float32 = (taste @ self.vectors.T).astype(np.float32)
+        return likeness
 
-    def tensors(self) -> dict[str, Float32]:
+    def tensors(self) -> dict[str, npt.NDArray[np.floating]]:
         # Half precision loses nothing that a cosine shows.
-        return {"content.vectors": self.vectors.astype(np.float16), "content.half_life": np.float32([self.half_life])}
+        return {
+            "content.vectors": self.vectors.astype(np.float16),
+            "content.half_life": np.array([self.half_life], dtype=np.float32),
+        }
 
     @classmethod
     def of(cls, tensors: dict[str, Float32]) -> Content:

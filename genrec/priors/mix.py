@@ -46,7 +46,8 @@ class Mix:
         """float32 [histories, items]; priors without weight are not computed."""
         used = [prior for prior in self.priors if self.weights.get(prior.name, 0.0)]
         parts = [np.float32(self.weights[prior.name]) * standardised(prior.values(histories)) for prior in used]
-        return np.sum(parts, axis=0, dtype=np.float32)
+        total: Float32 = np.sum(parts, axis=0, dtype=np.float32)
+        return total
 
     def with_weights(self, weights: Mapping[str, float]) -> Mix:
         return Mix(self.priors, {**self.weights, **weights})

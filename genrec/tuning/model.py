@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from peft import PeftModel
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from genrec.items.index import ItemIndex
 from genrec.model.adapters import with_lora
@@ -17,7 +18,7 @@ from genrec.tuning.settings import SftSettings
 
 def starting_model(
     settings: SftSettings, index: ItemIndex, prompts: Prompts, texts: Sequence[str]
-) -> tuple[torch.nn.Module, Vocabulary]:
+) -> tuple[PreTrainedModel | PeftModel, Vocabulary]:
     """A scratch model, or a pretrained one with rows for the codes; with an adapter if the settings say so."""
     vocabulary = Vocabulary.extend(_tokenizer(settings, prompts, texts), index, prompts.control_tokens)
     seed = settings.optimiser.seed
@@ -48,4 +49,4 @@ def _tokenizer(settings: SftSettings, prompts: Prompts, texts: Sequence[str]) ->
 
 def context_of(model: torch.nn.Module) -> int:
     """Tokens that the model reads at most."""
-    return int(getattr(model.config, "max_position_embeddings", 1024))  # type: ignore[arg-type, union-attr]
+    return int(getattr(model.config, "max_position_embeddings", 1024))

@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from peft import PeftModel
 from transformers import (
     EarlyStoppingCallback,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     TrainerCallback,
     TrainerControl,
@@ -18,13 +20,14 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.trainer_utils import get_last_checkpoint
-from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from genrec.examples import Examples
 from genrec.tuning.settings import OptimiserSettings
 
 
-class Deadline(TrainerCallback):  # type: ignore[misc]
+class Deadline(TrainerCallback):
     """Ends training, with a last evaluation, when its time is up."""
 
     def __init__(self, seconds: float) -> None:
@@ -35,15 +38,13 @@ class Deadline(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self._end = time.monotonic() + self._seconds
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if time.monotonic() > self._end:
             control.should_evaluate = control.should_save = control.should_training_stop = True
 
 
 def trainer(
-    model: torch.nn.Module,
+    model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
     train: Examples,
     valid: Examples,
@@ -115,4 +116,5 @@ def _arguments(settings: OptimiserSettings, run: Path, every: int, quiet: bool) 
 
 def last_checkpoint(run: Path) -> str | None:
     """The newest checkpoint of a run, or None to start anew."""
-    return get_last_checkpoint(str(run)) if run.is_dir() else None
+    found: str | None = get_last_checkpoint(str(run)) if run.is_dir() else None  # type: ignore[no-untyped-call]
+    return found

@@ -1,0 +1,209 @@
+"""The Recommender: a bundle that answers. History in, slate with reasons out. Knows no HTTP, stores or training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from genrec.asking import NextItemPrompt
+from genrec.bundle import Bundle
+from genrec.catalog import Catalog
+from genrec.errors import ConfigError, EngineError
+from genrec.explaining import Explainer, Explanation
+from genrec.fusing import Bool, Fusion, Ranking, unseen
+from genrec.model.loading import load
+from genrec.priors import Mix
+from genrec.priors.popularity import Popular
+from genrec.priors.stored import load_priors
+from genrec.ragged import Int64, Ragged
+
+MOST = 200  # items of one slate
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EvidenceShown(_Answer):
+    """What an explanation rests on."""
+
+    interactions: list[str]
+    """Item ids of the history whose removal lowers the item most, most moving first."""
+    drops: list[float]
+    """By how much the item's log-probability falls without each."""
+    facts: dict[str, list[str]]
+    """Catalog facts shared with them: field → values."""
+
+
+class RecommendedItem(_Answer):
+    """One place of a slate."""
+
+    id: str
+    title: str
+    score: float
+    """log p(semantic ID | prompt) plus priors."""
+    rank: int
+    evidence: EvidenceShown | None = None
+    explanation: str | None = None
+
+
+class WindowShown(_Answer):
+    """What of the history the prompt showed."""
+
+    shown: int
+    left_out: int
+
+
+class Recommendation(_Answer):
+    """A slate. `id` keys feedback; the same request, bundle and history give the same slate and id."""
+
+    id: str
+    items: list[RecommendedItem]
+    window: WindowShown
+    constraints: dict[str, str]
+    """What was asked of the items."""
+    model: str
+    """Version of the bundle."""
+    degraded: bool
+    """Whether the language model could not rank: no history to read, so popular items."""
+    note: str = ""
+    """Why it is degraded, in words."""
+
+
+@dataclass(frozen=True)
+class Recommender:
+    """Answers from an opened bundle. Thread-safe as far as its engine is."""
+
+    bundle: Bundle
+    fusion: Fusion
+    popular: Popular | None
+    explainer: Explainer
+
+    @classmethod
+    def open(cls, folder: str | Path, *, device: str | None = None, width: int = 50) -> Recommender:
+        """Loads a bundle with the torch engine; raises BundleError, CorruptBundle or NewerBundle."""
+        bundle = Bundle.open(folder)
+        loaded = load(bundle, device=device)
+        asking = NextItemPrompt(bundle.prompts, loaded.vocabulary, bundle.index, bundle.manifest.window)
+        priors = load_priors(bundle.folder / "priors")
+        popular = next((prior for prior in priors if isinstance(prior, Popular)), None)
+        known = {prior.name for prior in priors}
+        weights = {name: weight for name, weight in bundle.manifest.prior_weights.items() if name in known}
+        explainer = Explainer(loaded.engine, asking, loaded.vocabulary, bundle.prompts, bundle.catalog)
+        return cls(bundle, Fusion(loaded.engine, asking, Mix(priors, weights), width), popular, explainer)
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.bundle.catalog
+
+    @property
+    def version(self) -> str:
+        """A short hash of everything the bundle holds."""
+        return hashlib.sha256(json.dumps(self.bundle.manifest.files, sort_keys=True).encode()).hexdigest()[:12]
+
+    def recommend(
+        self,
+        history: Sequence[str],
+        k: int = 10,
+        *,
+        exclude: Sequence[str] = (),
+        allowed: Bool | None = None,
+        repeats: bool = False,
+        weights: Mapping[str, float] | None = None,
+        explain: bool = True,
+    ) -> Recommendation:
+        """The k best items after a history of item ids, oldest first.
+
+        exclude: ids never shown; allowed: bool [items], a hard filter; repeats: whether items of the history may come
+        again; weights: of priors, in place of the bundle's. Raises UnknownItem, ConfigError.
+        """
+        if not 1 <= k <= MOST:
+            raise ConfigError("k is out of range", value=k, allowed=f"1 to {MOST}")
+        chosen = self.catalog.numbers(history)
+        mask = self._mask(chosen, exclude, allowed, repeats)
+        fusion = self._weighted(weights)
+        ranking = self._rank(fusion, chosen, k, mask)
+        told = self.explainer.explain(chosen, ranking.items.tolist()) if explain and len(chosen) else []
+        asked = {"history": list(history), "k": k, "exclude": sorted(exclude), "repeats": repeats}
+        asked |= {"weights": dict(fusion.mix.weights), "allowed": "" if allowed is None else allowed.tobytes().hex()}
+        return Recommendation(
+            id=hashlib.sha256(json.dumps([self.version, asked], sort_keys=True).encode()).hexdigest()[:24],
+            items=[self._item(ranking, rank, told[rank] if told else None) for rank in range(len(ranking.items))],
+            window=self._window(chosen),
+            constraints=_constraints(exclude, allowed, repeats),
+            model=self.version,
+            degraded=not len(chosen),
+            note="" if len(chosen) else "no history to read: these are the items that most people chose",
+        )
+
+    def explain(self, history: Sequence[str], items: Sequence[str]) -> list[Explanation]:
+        """Why each item would be recommended after this history."""
+        return self.explainer.explain(self.catalog.numbers(history), self.catalog.numbers(items).tolist())
+
+    def find(self, titles: Sequence[str]) -> list[str]:
+        """Item ids by fuzzy title; raises UnknownItem with the nearest titles."""
+        return [self.catalog.item_ids[self.catalog.find(title)] for title in titles]
+
+    def _mask(self, chosen: Int64, exclude: Sequence[str], allowed: Bool | None, repeats: bool) -> Bool:
+        mask = np.ones(len(self.catalog), dtype=bool) if repeats else unseen(chosen, len(self.catalog))
+        mask[self.catalog.numbers(exclude)] = False
+        if allowed is None:
+            return mask
+        if allowed.shape != mask.shape:
+            raise EngineError("the filter does not fit the catalog", value=allowed.shape, allowed=f"{mask.shape}")
+        return mask & allowed
+
+    def _weighted(self, weights: Mapping[str, float] | None) -> Fusion:
+        if weights is None:
+            return self.fusion
+        old = self.fusion
+        return Fusion(old.engine, old.asking, old.mix.with_weights(weights), old.width, old.rescued)
+
+    def _rank(self, fusion: Fusion, chosen: Int64, k: int, mask: Bool) -> Ranking:
+        if len(chosen):
+            return fusion.rank(Ragged.from_lists([chosen]), k, allowed=[mask])[0]
+        counts = self.popular.counts if self.popular is not None else np.zeros(len(mask), dtype=np.float32)
+        values = np.where(mask, np.log1p(counts), -np.inf).astype(np.float64)
+        best = np.lexsort((np.arange(len(values)), -values))[: min(k, int(mask.sum()))]
+        return Ranking(best.astype(np.int64), values[best], values[best])
+
+    def _item(self, ranking: Ranking, rank: int, words: Explanation | None) -> RecommendedItem:
+        number = int(ranking.items[rank])
+        return RecommendedItem(
+            id=self.catalog.item_ids[number],
+            title=self.catalog.titles[number],
+            score=float(ranking.scores[rank]),
+            rank=rank + 1,
+            evidence=None if words is None else self._evidence(words),
+            explanation=None if words is None else words.text,
+        )
+
+    def _evidence(self, words: Explanation) -> EvidenceShown:
+        facts: dict[str, list[str]] = {}
+        for fact in words.evidence.facts:
+            facts.setdefault(fact.field, []).append(fact.value)
+        moved = words.evidence.interactions
+        return EvidenceShown(
+            interactions=[self.catalog.item_ids[one.item] for one in moved],
+            drops=[float(one.drop) for one in moved],
+            facts=facts,
+        )
+
+    def _window(self, chosen: Int64) -> WindowShown:
+        shown = min(len(chosen), self.fusion.asking.window)
+        return WindowShown(shown=shown, left_out=len(chosen) - shown)
+
+
+def _constraints(exclude: Sequence[str], allowed: Bool | None, repeats: bool) -> dict[str, str]:
+    said = {} if repeats else {"history": "not again"}
+    if exclude:
+        said["exclude"] = ", ".join(exclude)
+    if allowed is not None:
+        said["allowed"] = f"{int(allowed.sum())} items"
+    return said

@@ -1,0 +1,127 @@
+"""What a finished run leaves: priors weighed on validation, a first look at quality, the bundle with its card.
+
+Looks at validation cases only; the test is `genrec evaluate`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from genrec.asking import NextItemPrompt
+from genrec.bundle import Bundle, Manifest
+from genrec.errors import ConfigError
+from genrec.evaluation.baselines.ease import GRID, tune
+from genrec.evaluation.generative import GenerativeRanker
+from genrec.evaluation.protocol import evaluate
+from genrec.formats import Dataset
+from genrec.fusing import Fusion
+from genrec.interactions import Histories, Interactions
+from genrec.model.loading import engine_of
+from genrec.model.vocabulary import Vocabulary
+from genrec.priors import Collaborative, Content, Mix, Popular
+from genrec.priors.stored import save_priors
+from genrec.splitting import Cases, Split
+from genrec.tuning.card import model_card
+from genrec.tuning.model import context_of
+from genrec.tuning.settings import SftSettings
+from genrec.tuning.weighing import chosen_weights
+
+_CASES = 1000  # validation cases that weights are chosen on
+_METRICS = ("recall@10", "ndcg@10")
+
+Stored = Popular | Content | Collaborative
+
+
+def save(
+    out: Path,
+    settings: SftSettings,
+    model: torch.nn.Module,
+    asking: NextItemPrompt,
+    data: Dataset,
+    split: Split,
+    text_vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+) -> Bundle:
+    """Writes the bundle, with prior weights chosen and metrics measured on validation."""
+    assert isinstance(asking.vocabulary, Vocabulary)
+    histories = split.train.histories(split.item_ids)
+    valid = sample(split.valid, _CASES, settings.optimiser.seed)
+    priors = fit_priors(histories, valid, len(data.catalog), text_vectors)
+    engine = engine_of(model, asking.vocabulary, context_of(model))
+    fusion = Fusion(engine, asking, Mix(priors, {}))
+    weights = chosen_weights(fusion, valid)
+    ranker = GenerativeRanker(Fusion(engine, asking, Mix(priors, weights)))
+    intervals = evaluate(ranker, valid, (10,), mask_seen=True).intervals(_METRICS)
+    metrics = {name: {"value": one.mean, "low": one.low, "high": one.high} for name, one in intervals.items()}
+    manifest = Manifest(
+        base=settings.base,
+        revision=settings.revision,
+        adapter=None if settings.adapter == "full" else settings.adapter,
+        language=settings.language,
+        window=settings.window,
+        context=context_of(model),
+        prior_weights=weights,
+        split=split.name,
+        data_hash=data_hash(split.train),
+        seed=settings.optimiser.seed,
+        metrics={f"validation {name}": values for name, values in metrics.items()},
+    )
+    return Bundle.write(
+        out,
+        manifest,
+        catalog=data.catalog,
+        index=asking.index,
+        prompts=asking.prompts,
+        weights=lambda folder: _write(folder, model, asking.vocabulary, priors),
+        card=model_card(manifest, settings, len(split.train), len(histories), len(data.catalog)),
+    )
+
+
+def fit_priors(
+    histories: Histories,
+    valid: Cases,
+    items: int,
+    text_vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+) -> tuple[Stored, ...]:
+    """Popularity and content for every catalog; collaborative where EASE's matrix fits into memory."""
+    priors: tuple[Stored, ...] = (Popular.fit(histories, items), Content(text_vectors))
+    try:
+        penalty = tune(histories, sample(valid, _CASES, 0), items, GRID).config.penalty
+    except ConfigError:  # too many items for a dense matrix: the other priors have to do
+        return priors
+    return (*priors, Collaborative.fit(histories, items, penalty=penalty))
+
+
+def sample(cases: Cases, most: int, seed: int) -> Cases:
+    """At most `most` cases, drawn with a seed, in their order."""
+    if len(cases) <= most:
+        return cases
+    rows = np.sort(np.random.default_rng(seed).choice(len(cases), most, replace=False))
+    users = [cases.users[row] for row in rows.tolist()]
+    return Cases(users, cases.histories.take(rows), cases.targets.take(rows), cases.times[rows])
+
+
+def data_hash(interactions: Interactions) -> str:
+    """A hash of the training events, in their order."""
+    rows = interactions.table.select("user_id", "item_id", "timestamp").hash_rows(seed=0)
+    return hashlib.sha256(rows.to_numpy().tobytes()).hexdigest()[:16]
+
+
+def _write(folder: Path, model: torch.nn.Module, vocabulary: object, priors: Sequence[Stored]) -> None:
+    """model/ as transformers loads it, adapter/ as peft does, priors/."""
+    from peft import PeftModel  # only asked what the model is
+
+    assert isinstance(vocabulary, Vocabulary)
+    if isinstance(model, PeftModel):
+        model.save_pretrained(str(folder / "adapter"))
+        model.unload()
+        base = model.get_base_model()
+    else:
+        base = model
+    base.save_pretrained(str(folder / "model"), safe_serialization=True)  # type: ignore[operator]
+    vocabulary.tokenizer.save_pretrained(str(folder / "model"))
+    save_priors(folder / "priors", tuple(priors))

@@ -1,0 +1,91 @@
+"""Weights of the priors, chosen on validation cases. Does not know what the priors are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from genrec.fusing import Fusion, unseen
+from genrec.priors.mix import Float32, Mix, standardised
+from genrec.ragged import Ragged
+from genrec.splitting import Cases
+
+STEPS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
+"""Weights tried of each prior, in units of log-probability per standard deviation."""
+_ROUNDS = 3
+
+
+def chosen_weights(fusion: Fusion, valid: Cases) -> dict[str, float]:
+    """The weights with the best validation NDCG@10, seen items masked; coordinate by coordinate over STEPS.
+
+    The model scores its own beam and each prior's best items once; weights are then tried on those candidates.
+    """
+    candidates, logprobs = _candidates(fusion, valid.histories)
+    values = {
+        prior.name: np.take_along_axis(standardised(prior.values(valid.histories)), candidates, axis=1)
+        for prior in fusion.mix.priors
+    }
+    hit = candidates == valid.targets.padded(1)
+    weights = dict.fromkeys(values, 0.0)
+    for _ in range(_ROUNDS):
+        for name in weights:
+            quality = [_ndcg(logprobs, values, {**weights, name: step}, hit) for step in STEPS]
+            weights[name] = STEPS[int(np.argmax(quality))]
+    return weights
+
+
+def _candidates(fusion: Fusion, histories: Ragged) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.int64]], Float32]:
+    """Per case the union of the beam's and each prior's best items, −inf where an item stands twice."""
+    items = len(fusion.asking.index)
+    allowed = [unseen(histories[row], items) for row in range(len(histories))]
+    width = min(fusion.width, items)
+    best = [_from_beam(fusion, histories, allowed, width)]
+    for prior in fusion.mix.priors:
+        values = prior.values(histories)
+        values[~np.stack(allowed)] = -np.inf
+        best.append(np.argpartition(-values, width - 1, axis=1)[:, :width])
+    together = np.concatenate(best, axis=1)
+    prompts = fusion.asking.batch(histories)
+    codes = fusion.asking.index.codes
+    scored = fusion.engine.score(prompts, [codes[row] for row in together])
+    logprobs = np.stack(scored).astype(np.float32)
+    logprobs[_repeated(together)] = -np.inf
+    logprobs[~np.take_along_axis(np.stack(allowed), together, axis=1)] = -np.inf
+    return together, logprobs
+
+
+def _from_beam(
+    fusion: Fusion, histories: Ragged, allowed: list[np.ndarray[tuple[int], np.dtype[np.bool_]]], width: int
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    alone = Fusion(fusion.engine, fusion.asking, Mix((), {}), width)
+    out = np.zeros((len(histories), width), dtype=np.int64)
+    for row, ranking in enumerate(alone.rank(histories, width, allowed=allowed)):
+        out[row, : len(ranking.items)] = ranking.items
+        out[row, len(ranking.items) :] = ranking.items[:1]
+    return out
+
+
+def _repeated(
+    items: np.ndarray[tuple[int, int], np.dtype[np.int64]],
+) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    """Where an item stood in the row before."""
+    order = np.argsort(items, axis=1, kind="stable")
+    ranked = np.take_along_axis(items, order, axis=1)
+    again = np.zeros(items.shape, dtype=bool)
+    again[:, 1:] = ranked[:, 1:] == ranked[:, :-1]
+    out = np.empty_like(again)
+    np.put_along_axis(out, order, again, axis=1)
+    return out
+
+
+def _ndcg(
+    logprobs: Float32,
+    values: dict[str, Float32],
+    weights: dict[str, float],
+    hit: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
+) -> float:
+    """NDCG@10 of one target per case over the candidates."""
+    scores = logprobs + sum(np.float32(weight) * values[name] for name, weight in weights.items())
+    target = np.where(hit & np.isfinite(scores), scores, -np.inf).max(axis=1)
+    rank = (scores > target[:, None]).sum(axis=1)
+    gain = np.where(np.isfinite(target) & (rank < 10), 1 / np.log2(rank + 2), 0.0)
+    return float(gain.mean())
