@@ -36,7 +36,9 @@ def _put(data: dict[str, Any], override: str) -> str:
         raise ConfigError("an override lacks its value", value=override, allowed="section.key=value")
     *sections, key = path.split(".")
     for section in sections:
-        data = data[section] = {} if data.get(section) is None else data[section]
+        if data.get(section) is None:
+            data[section] = {}
+        data = data[section]
         if not isinstance(data, dict):
             raise ConfigError(f"{section} is no section", value=override, remedy=f"override {section} itself")
     try:
