@@ -31,28 +31,45 @@ def item_texts(catalog: Catalog, fields: Sequence[str] | None = None) -> list[st
     unknown = set(chosen) - set(catalog.fields)
     if unknown:
         raise ConfigError("unknown text fields", value=sorted(unknown), allowed=", ".join(catalog.fields))
-    return [
-        _text(title, row) for title, row in zip(catalog.titles, catalog.table.select(chosen).to_dicts(), strict=True)
-    ]
+    return [_text(row) for row in catalog.table.select("title", *chosen).iter_rows(named=True)]
 
 
-def _text(title: str, row: dict[str, Any]) -> str:
-    facts = (f"{name}: {_joined(value)}" for name, value in row.items() if _joined(value))
-    return ". ".join([title, *facts])[:_LONGEST]
+def _text(row: dict[str, Any]) -> str:
+    facts = (f"{name}: {_joined(value)}" for name, value in row.items() if name != "title" and _joined(value))
+    return ". ".join(part for part in (row["title"], *facts) if part)[:_LONGEST]
 
 
 def _joined(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value if one is not None)
+    return "" if value is None else str(value)
 
 
-def encode_texts(texts: Sequence[str], encoder: str | None = None, *, batch_size: int = 64) -> Float32:
+def encode_texts(
+    texts: Sequence[str], encoder: str | None = None, *, batch_size: int = 64, cache: Path | None = None
+) -> Float32:
     """Unit vectors, float32 [texts, dimensions].
 
     encoder: None for the offline sentence encoder where it is installed and TF-IDF where not; "tfidf"; or the name
-    or folder of a sentence-transformers model.
+    or folder of a sentence-transformers model. cache: a folder that keeps the vectors of these very texts.
     """
     name = encoder or (OFFLINE if offline_encoder_installed() else "tfidf")
-    return _tfidf(texts) if name == "tfidf" else _sentences(texts, name, batch_size)
+    if name == "tfidf":
+        return _tfidf(texts)
+    kept = cache / f"{_fingerprint(name, texts)}.npy" if cache is not None else None
+    if kept is not None and kept.is_file():
+        return np.asarray(np.load(kept, allow_pickle=False), dtype=np.float32)
+    vectors = _sentences(texts, name, batch_size)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        aside = kept.with_suffix(".part.npy")
+        np.save(aside, vectors)
+        aside.rename(kept)
+    return vectors
+
+
+def _fingerprint(encoder: str, texts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join([encoder, *texts]).encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def offline_encoder_installed() -> bool:
