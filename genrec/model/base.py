@@ -82,3 +82,5 @@ def make_room(model: PreTrainedModel, vocabulary: int, seed: int = 0) -> None:
     if len(rows) < vocabulary:
         torch.manual_seed(seed)
         model.resize_token_embeddings(vocabulary, mean_resizing=True)
+        # No longer the model of that name: peft would compare the two and save all embeddings with every adapter.
+        model.name_or_path = ""

@@ -68,15 +68,14 @@ class Vocabulary:
     @cached_property
     def code_ids(self) -> tuple[Int64, ...]:
         """Per level the token number of every code, int64 [codes]."""
-        levels = (
-            self.tokenizer.convert_tokens_to_ids([code_token(level, code) for code in range(size)])
-            for level, size in enumerate(self.sizes)
-        )
-        ids = tuple(np.asarray(level, dtype=np.int64) for level in levels)
-        unknown = self.tokenizer.unk_token_id
-        if any((level == unknown).any() for level in ids if unknown is not None):
-            raise IndexingError("the tokenizer lacks code tokens", remedy="use the tokenizer of the same bundle")
-        return ids
+        numbers = self.tokenizer.get_vocab()
+        wanted = [[code_token(level, code) for code in range(size)] for level, size in enumerate(self.sizes)]
+        missing = [token for level in wanted for token in level if token not in numbers]
+        if missing:
+            raise IndexingError(
+                "the tokenizer lacks code tokens", value=missing[0], remedy="use the tokenizer of the same bundle"
+            )
+        return tuple(np.array([numbers[token] for token in level], dtype=np.int64) for level in wanted)
 
     @property
     def pad_id(self) -> int:
