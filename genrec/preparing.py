@@ -6,11 +6,7 @@ Does not know splits or models. Every rule is a step in the report with the numb
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -25,6 +21,7 @@ from genrec.formats import Dataset, Report, dataset, gather, refuse_empty
 from genrec.formats.report import Step
 from genrec.interactions import Interactions
 from genrec.ragged import Int64
+from genrec.storage import replaced
 
 FILES = ("interactions.parquet", "catalog.parquet", "report.json")
 
@@ -171,45 +168,7 @@ def _refuse_foreign(out: Path) -> None:
 
 
 def _write(done: Dataset, out: Path) -> None:
-    """Writes aside in the same parent folder, then renames; the folder that stood there goes last."""
-    with _storage(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        try:
-            new = aside / "new"
-            new.mkdir()
-            done.interactions.table.write_parquet(new / FILES[0])
-            done.catalog.table.write_parquet(new / FILES[1])
-            (new / FILES[2]).write_text(json.dumps(done.report.to_dict(), ensure_ascii=False, indent=1), "utf-8")
-            for name in FILES:
-                _sync(new / name)
-            _swap(new, out, aside / "old")
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _swap(new: Path, out: Path, old: Path) -> None:
-    try:
-        if out.exists():
-            out.rename(old)
-        new.rename(out)
-    except BaseException:  # an interrupt, too, must not cost what stood there
-        if old.exists() and not out.exists():
-            old.rename(out)
-        raise
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-
-
-@contextmanager
-def _storage(out: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise StorageError(
-            "the folder cannot be written; what stood there before still stands", value=str(error), where=str(out),
-            remedy="free space on the disk, or choose a folder that you may write to",
-        ) from error  # fmt: skip
+    with replaced(out) as new:
+        done.interactions.table.write_parquet(new / FILES[0])
+        done.catalog.table.write_parquet(new / FILES[1])
+        (new / FILES[2]).write_text(json.dumps(done.report.to_dict(), ensure_ascii=False, indent=1), "utf-8")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import genrec.preparing as preparing
+import genrec.storage as storage
 from genrec.errors import DataError, StorageError
 from genrec.formats import Report
 from genrec.interactions import Interactions
@@ -145,7 +146,7 @@ def test_a_disk_that_refuses_leaves_the_old_folder_whole(source, tmp_path, monke
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(preparing, step, full)
+    monkeypatch.setattr(storage, step, full)
     with pytest.raises(StorageError, match="No space left"):
         prepare(source, out, PrepareConfig(min_value=5))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == stood

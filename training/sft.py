@@ -36,6 +36,7 @@ def main() -> None:
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     settings = load_settings(SftSettings, arguments.config, arguments.overrides)
+    run = arguments.run or arguments.out.with_name(arguments.out.name + "-run")
     started = time.monotonic()
 
     # What there is to learn from: training events strictly before the validation cut.
@@ -46,7 +47,7 @@ def main() -> None:
 
     # Items → vectors → semantic IDs.
     texts = item_texts(data.catalog, settings.items.fields)
-    described = encode_texts(texts, settings.items.encoder)
+    described = encode_texts(texts, settings.items.encoder, cache=arguments.vectors or run / "vectors")
     chosen = neighbour_vectors(histories.items, len(data.catalog)) if settings.items.collaborative else None
     vectors = join_vectors(described, chosen, weight=settings.items.collaborative)
     codes = settings.items.codes
@@ -63,7 +64,6 @@ def main() -> None:
     log.info("%d examples, %d tokens an epoch, %d parameters", len(train), len(train.inputs.items), size)
 
     # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
-    run = arguments.run or arguments.out.with_name(arguments.out.name + "-run")
     sft = trainer(model, vocabulary.tokenizer, train, valid, settings.optimiser, run, quiet=arguments.quiet)
     sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
     log.info("trained after %.0f s", time.monotonic() - started)
@@ -80,6 +80,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
     parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs")
     parser.add_argument("--run", type=Path, help="folder of checkpoints and logs; default: OUT-run")
+    parser.add_argument("--vectors", type=Path, help="folder that keeps text vectors; default: in the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")
