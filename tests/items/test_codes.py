@@ -28,18 +28,18 @@ def ruled(*numbers: float, suffixed: bool = False, taken: np.ndarray | None = No
 
 
 @pytest.mark.parametrize(
-    ("items", "size"), [(1, 8), (16, 8), (100, 32), (680, 64), (20_000, 256), (2_000_000, 256), (2_100_000, 512)]
+    ("items", "size"), [(1, 8), (16, 8), (100, 32), (680, 64), (20_000, 256), (4_000_000, 256), (4_200_000, 512)]
 )
 def test_codebooks_are_sized_to_the_catalog(items: int, size: int) -> None:
-    """Small catalogs by 2·√items, large ones by eight slots for each item."""
+    """Small catalogs by 2·√items, large ones by four slots for each item."""
     assert codebook_size(items, 3) == size
-    assert size**3 >= 8 * items
+    assert size**3 >= 4 * items
 
 
 @pytest.mark.parametrize(("items", "levels"), [(1, 2), (4096, 2), (4097, 3), (2_000_000, 3)])
 def test_levels_are_fitted_to_the_catalog(items: int, levels: int) -> None:
     assert code_levels(items) == levels
-    assert codebook_size(items, levels) ** levels >= 8 * items
+    assert codebook_size(items, levels) ** levels >= 4 * items
 
 
 def test_fit_takes_the_size_given_or_the_catalogs() -> None:
