@@ -54,6 +54,8 @@ class Manifest(BaseModel):
     """Weight of each prior, chosen on validation."""
     split: str
     """How training, validation and test were separated."""
+    split_settings: dict[str, str | float] = Field(default_factory=dict)
+    """The same as settings (kind and shares), so that an evaluation separates them again."""
     data_hash: str
     """Hash of the interactions that training saw."""
     seed: int

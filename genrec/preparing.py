@@ -67,6 +67,12 @@ def prepare(source: str | Path, out: str | Path, config: PrepareConfig | None = 
     return done
 
 
+def save(data: Dataset, out: str | Path) -> None:
+    """Writes what did not come from a source, such as a simulated world, the way `prepare` does."""
+    _refuse_foreign(Path(out))
+    _write(data, Path(out))
+
+
 def validate(source: str | Path, config: PrepareConfig | None = None) -> Report:
     """The report of reading the source, without writing. A source whose rows are all bad has kept == 0.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from safetensors import SafetensorError
@@ -35,6 +37,18 @@ def replaced(out: Path) -> Iterator[Path]:
             _swap(new, out, aside / "old")
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Writes a file whole or not at all; raises StorageError."""
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}-{os.getpid()}")
+        try:
+            aside.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:
@@ -66,6 +80,6 @@ def _told(out: Path) -> Iterator[None]:
         yield
     except (OSError, pl.exceptions.PolarsError, SafetensorError) as error:
         raise StorageError(
-            "the folder cannot be written; what stood there before still stands", value=str(error), where=str(out),
+            "the disk cannot be written; what stood there before still stands", value=str(error), where=str(out),
             remedy="free space on the disk, or choose a folder that you may write to",
         ) from error  # fmt: skip

@@ -22,6 +22,7 @@ from genrec.preparing import load
 from genrec.prompting import load_prompts
 from genrec.resources import folder
 from genrec.settings import load_settings
+from genrec.terminal import guarded
 from genrec.tuning.mixture import mixture
 from genrec.tuning.model import starting_model
 from genrec.tuning.result import save
@@ -88,4 +89,5 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    with guarded():
+        main()

@@ -66,6 +66,7 @@ def save(
         context=context_of(model),
         prior_weights=weights,
         split=split.name,
+        split_settings=settings.split.model_dump(),
         data_hash=data_hash(split.train),
         seed=settings.optimiser.seed,
         metrics={f"validation {name}": values for name, values in metrics.items()},

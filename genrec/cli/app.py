@@ -1,0 +1,60 @@
+"""Puts the commands together. Knows their names and order, nothing of what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from genrec import __version__
+from genrec.cli import answers, bundles, checks, data, measuring, training
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 a check found something (validate: a row is bad; bench report: a claim misses its target);"
+    " 2 an error, said in one panel; 130 stopped."
+)
+NEXT = """[bold]genrec[/bold] {version}: recommends by writing the next item, and says why.
+
+  genrec demo                                        train, measure, recommend and explain on the bundled films
+  genrec prepare log.csv prepared                    read your own log; validate only reports what is wrong with it
+  genrec train --data prepared --out bundle          learn a bundle from it
+  genrec recommend --bundle bundle --history "…; …"  ask it
+  genrec doctor                                      what is installed, what is missing and what it would enable
+
+[dim]genrec --help lists everything.[/dim]"""
+
+
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Data": (data.prepare, data.validate, data.index),
+    "Models": (training.train, measuring.evaluate),
+    "Answers": (answers.recommend, answers.explain),
+    "Bundles": (bundles.copy, bundles.push),
+    "Checks": (checks.doctor,),
+}
+
+
+def application() -> typer.Typer:
+    app = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", epilog=EXIT_CODES,
+        help="A generative recommender: a causal language model that writes the next item, and says why.",
+    )  # fmt: skip
+    app.callback(invoke_without_command=True)(_root)
+    app.command()(training.demo)
+    for panel, commands in PANELS.items():
+        for command in commands:
+            app.command(rich_help_panel=panel)(command)
+    app.add_typer(measuring.benches(), name="bench", rich_help_panel="Checks")
+    return app
+
+
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        Console().print(NEXT.format(version=__version__), highlight=False)

@@ -1,0 +1,59 @@
+"""Options and small helpers that several commands share. Knows no command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from genrec.errors import ConfigError
+
+BundleFolder = Annotated[Path, typer.Option("--bundle", "-b", help="A bundle: the folder that train wrote.")]
+DataFolder = Annotated[Path, typer.Option("--data", "-d", help="Prepared data: the folder that prepare wrote.")]
+History = Annotated[
+    list[str] | None, typer.Option("--history", help="Titles or item ids, oldest first: 'title; title'; repeatable.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="YAML of settings; the shipped training/configs show all.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Settings over the file's, as section.key=value.")]
+
+
+def console() -> Console:
+    """As wide as the terminal; at least 100 columns where there is none, so that tables in logs stay whole."""
+    found = Console()
+    return found if found.is_terminal else Console(width=max(100, found.width))
+
+
+def show_json(data: Any) -> None:
+    print(json.dumps(data, ensure_ascii=False, indent=1))
+
+
+def titles(texts: Sequence[str] | None) -> list[str]:
+    """The titles of `--history "a; b" --history c`, empty ones left out."""
+    return [title.strip() for text in texts or () for title in text.split(";") if title.strip()]
+
+
+def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+    """{"user_id": "customer"} of `--map user_id=customer`; raises ConfigError."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        word, separator, name = text.partition("=")
+        if not (separator and word.strip() and name.strip()):
+            raise ConfigError("not a pair", value=text, where=option, allowed="word=column, as user_id=customer")
+        found[word.strip()] = name.strip()
+    return found
+
+
+def quiet_models() -> None:
+    """No progress bars and warnings of transformers between our lines."""
+    import os
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

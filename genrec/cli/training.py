@@ -1,0 +1,46 @@
+"""`genrec train` and `genrec demo`. Both run the shipped training program; neither knows how it trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genrec.cli.shared import ConfigFile, DataFolder, Overrides, console, quiet_models
+from genrec.doctor import require
+
+
+def train(
+    data: DataFolder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the bundle to write.")],
+    overrides: Overrides = None,
+    config: ConfigFile = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of checkpoints and logs; default: OUT-run.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")] = False,
+    quiet: Annotated[bool, typer.Option(help="No progress bars.")] = False,
+) -> None:
+    """Trains a bundle from prepared data: runs training/sft.py."""
+    require("train")
+    from genrec.programs import run_training
+
+    arguments = ["--data", str(data), "--out", str(out)]
+    arguments += ["--config", str(config)] if config else []
+    arguments += ["--run", str(run)] if run else []
+    arguments += ["--resume"] * resume + ["--quiet"] * quiet
+    run_training("sft.py", [*arguments, "--", *(overrides or ())])
+    out_line = f'next: genrec recommend --bundle {out} --history "a title; another title"'
+    console().print(out_line, highlight=False, markup=False)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for data, bundle and results.")] = Path("demo"),
+    seconds_budget: Annotated[float, typer.Option(min=60, help="Time to aim at, in seconds.")] = 330,
+    users: Annotated[int, typer.Option(min=50, help="Simulated viewers.")] = 2000,
+) -> None:
+    """Trains, measures, recommends and explains on the bundled films, in minutes on two cores."""
+    require("train")
+    quiet_models()
+    from genrec.demo import Plan, show
+
+    show(Plan(out=out, seconds=seconds_budget, users=users), console())

@@ -1,0 +1,149 @@
+"""A bundle beside tuned baselines on the test cases of its own split: what demo, `genrec evaluate` and benchmarks show.
+
+Everything is fitted on training events and tuned on validation; the test is looked at once, at the end. Does not know
+how the bundle was trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from genrec.errors import ConfigError
+from genrec.evaluation.baselines import Ease, Popularity, ease, item_knn, recent_popularity
+from genrec.evaluation.baselines.sasrec import Sasrec, SasrecConfig
+from genrec.evaluation.generative import GenerativeRanker
+from genrec.evaluation.protocol import Result, evaluate_both
+from genrec.evaluation.ranker import Ranker, Scorer, ScoreRanker
+from genrec.evaluation.report import differences, table, to_json
+from genrec.formats import Dataset
+from genrec.priors import Mix
+from genrec.recommender import Recommender
+from genrec.splitting import Split
+from genrec.tuning.result import data_hash, sample
+from genrec.tuning.settings import SplitSettings
+from genrec.tuning.splits import split_of
+
+ALONE, FUSED = "genrec, generative alone", "genrec"
+_METRICS = ("ndcg@10", "recall@10")
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """results: every system in both masking variants, in the order of the table."""
+
+    split: Split
+    results: list[Result]
+    notes: list[str]
+
+    def result(self, name: str, *, mask_seen: bool = True) -> Result:
+        """One system's result; raises ConfigError for a name that was not compared."""
+        for one in self.results:
+            if one.name == name and one.mask_seen == mask_seen:
+                return one
+        raise ConfigError("no such system", value=name, allowed=", ".join(self.names))
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(one.name for one in self.results))
+
+    def differences(self, ours: str) -> dict[str, dict[str, dict[str, float]]]:
+        """Other system → metric → {mean, low, high}: `ours` minus it, paired by case, seen items masked."""
+        others = [self.result(name) for name in self.names if name != ours]
+        return differences(self.result(ours), others, _METRICS)
+
+
+def compare(
+    recommender: Recommender,
+    data: Dataset,
+    *,
+    sasrec_seconds: float | None = 60.0,
+    most: int | None = None,
+    seed: int = 0,
+    say: Say = lambda text: None,
+) -> Comparison:
+    """Baselines, the generative model alone and with priors; sasrec_seconds: None leaves SASRec out.
+
+    most: test cases at most, drawn with the seed. Raises SplitError when the data has no test cases.
+    """
+    manifest = recommender.bundle.manifest
+    settings = SplitSettings.model_validate(manifest.split_settings)
+    split = split_of(settings, data.interactions, recommender.catalog.item_ids)
+    notes = [] if data_hash(split.train) == manifest.data_hash else [_OTHER_DATA]
+    rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, sasrec_seconds, notes, say)]
+    alone = replace(recommender.fusion, mix=Mix((), {}))
+    rankers += [GenerativeRanker(alone, ALONE), GenerativeRanker(recommender.fusion, FUSED)]
+    test = split.test if most is None else sample(split.test, most, seed)
+    results: list[Result] = []
+    for ranker in rankers:
+        say(f"test: {ranker.name}, {len(test):,} cases")
+        results += evaluate_both(ranker, test)
+    return Comparison(split, results, notes)
+
+
+_OTHER_DATA = (
+    "the bundle was trained on other events than the training part of this data, so it may have seen what it is "
+    "tested on here"
+)
+
+
+def _baselines(split: Split, sasrec_seconds: float | None, notes: list[str], say: Say) -> list[Scorer]:
+    train, items = split.train.histories(split.item_ids), len(split.item_ids)
+    say("baselines: popularity, item-kNN, EASE, tuned on validation")
+    models: list[Scorer] = [
+        Popularity.fit(train, items),
+        recent_popularity.tune(train, split.valid, items).model,
+        item_knn.tune(train, split.valid, items).model,
+    ]
+    try:
+        models.append(_ease(split))
+    except ConfigError as error:
+        notes.append(f"EASE is left out: {error}")
+    if sasrec_seconds is not None:
+        say(f"baselines: SASRec, {sasrec_seconds:.0f} s at most")
+        config = SasrecConfig(max_seconds=sasrec_seconds, dropout=_dropout(split), length=50)
+        models.append(Sasrec.fit(train, split.valid, items, config))
+    return models
+
+
+def _ease(split: Split) -> Ease:
+    return ease.tune(split.train.histories(split.item_ids), split.valid, len(split.item_ids)).model
+
+
+def _dropout(split: Split) -> float:
+    """Dense data wants less of it: half below 20 events an item, a fifth above."""
+    return 0.5 if len(split.train) < 20 * len(split.item_ids) else 0.2
+
+
+def render(done: Comparison) -> list[Table | Text]:
+    """The table of systems, and what the generative model alone gains over each other, with intervals."""
+    parts: list[Table | Text] = [table(done.results, title=f"test, split by {done.split.name}")]
+    gains = Table(title=f"{ALONE} minus the other, paired by case (seen masked)")
+    gains.add_column("other system")
+    for name in _METRICS:
+        gains.add_column(f"{name}, 95 % interval", justify="right")
+    for other, values in done.differences(ALONE).items():
+        gains.add_row(other, *(_gain(values[name]) for name in _METRICS))
+    parts.append(gains)
+    return parts + [Text(f"note: {note}", style="yellow") for note in done.notes]
+
+
+def _gain(one: dict[str, float]) -> Text:
+    sure = one["low"] > 0 or one["high"] < 0
+    style = ("green" if one["low"] > 0 else "red") if sure else ""
+    return Text(f"{one['mean']:+.4f} [{one['low']:+.4f}, {one['high']:+.4f}]", style=style)
+
+
+def results_json(done: Comparison) -> dict[str, Any]:
+    """Everything measured as plain data: results, paired differences of both genrec systems, notes."""
+    return {
+        **to_json(done.results),
+        "split": done.split.name,
+        "differences": {name: done.differences(name) for name in (ALONE, FUSED)},
+        "notes": done.notes,
+    }

