@@ -6,16 +6,17 @@ how the bundle was trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
 from genrec.errors import ConfigError
-from genrec.evaluation.baselines import Ease, Popularity, ease, item_knn, recent_popularity
-from genrec.evaluation.baselines.sasrec import Sasrec, SasrecConfig
+from genrec.evaluation.baselines import Ease, Popularity, ease, item_knn, recent_popularity, sasrec
+from genrec.evaluation.baselines.sasrec import SasrecConfig
 from genrec.evaluation.generative import GenerativeRanker
 from genrec.evaluation.protocol import Result, evaluate_both
 from genrec.evaluation.ranker import Ranker, Scorer, ScoreRanker
@@ -63,19 +64,21 @@ def compare(
     data: Dataset,
     *,
     sasrec_seconds: float | None = 60.0,
+    dropouts: Sequence[float] = (),
     most: int | None = None,
     seed: int = 0,
     say: Say = lambda text: None,
 ) -> Comparison:
     """Baselines, the generative model alone and with priors; sasrec_seconds: None leaves SASRec out.
 
+    dropouts: of SASRec, each trained for so long and the best taken; none: one that suits the density of the data.
     most: test cases at most, drawn with the seed. Raises SplitError when the data has no test cases.
     """
     manifest = recommender.bundle.manifest
     settings = SplitSettings.model_validate(manifest.split_settings)
     split = split_of(settings, data.interactions, recommender.catalog.item_ids)
     notes = [] if data_hash(split.train) == manifest.data_hash else [_OTHER_DATA]
-    rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, sasrec_seconds, notes, say)]
+    rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, sasrec_seconds, dropouts, notes, say)]
     alone = replace(recommender.fusion, mix=Mix((), {}))
     rankers += [GenerativeRanker(alone, ALONE), GenerativeRanker(recommender.fusion, FUSED)]
     test = split.test if most is None else sample(split.test, most, seed)
@@ -92,7 +95,9 @@ _OTHER_DATA = (
 )
 
 
-def _baselines(split: Split, sasrec_seconds: float | None, notes: list[str], say: Say) -> list[Scorer]:
+def _baselines(
+    split: Split, sasrec_seconds: float | None, dropouts: Sequence[float], notes: list[str], say: Say
+) -> list[Scorer]:
     train, items = split.train.histories(split.item_ids), len(split.item_ids)
     say("baselines: popularity, item-kNN, EASE, tuned on validation")
     models: list[Scorer] = [
@@ -106,8 +111,12 @@ def _baselines(split: Split, sasrec_seconds: float | None, notes: list[str], say
         notes.append(f"EASE is left out: {error}")
     if sasrec_seconds is not None:
         say(f"baselines: SASRec, {sasrec_seconds:.0f} s at most")
-        config = SasrecConfig(max_seconds=sasrec_seconds, dropout=_dropout(split), length=50)
-        models.append(Sasrec.fit(train, split.valid, items, config))
+        length = int(np.clip(np.quantile(train.items.lengths, 0.95), 10, 50))
+        grid = [
+            SasrecConfig(max_seconds=sasrec_seconds, dropout=dropout, length=length)
+            for dropout in dropouts or (_dropout(split),)
+        ]
+        models.append(sasrec.tune(train, split.valid, items, grid).model)
     return models
 
 
