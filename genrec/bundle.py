@@ -7,6 +7,7 @@ Does not know how a model is trained or run (see model.loading).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -22,10 +23,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from genrec.catalog import Catalog
 from genrec.errors import BundleError, CorruptBundle, NewerBundle
 from genrec.items.index import ItemIndex
+from genrec.items.space import ItemSpace
 from genrec.prompting import Prompts, load_prompts
 from genrec.storage import replaced, sha256
 
 FORMAT = 1
+_SPACE = "item_space.safetensors"
 _PACKAGES = ("genrec", "torch", "transformers", "peft", "trl", "tokenizers", "numpy", "polars")
 
 
@@ -42,6 +45,8 @@ class Manifest(BaseModel):
     """`scratch`, or the base model's name."""
     revision: str | None = None
     """The base model's revision."""
+    parent: str | None = None
+    """Version of the bundle that training went on from."""
     adapter: str | None = None
     """`lora`, or nothing where the weights are whole."""
     language: str = "en"
@@ -95,6 +100,7 @@ class Bundle:
         *,
         catalog: Catalog,
         index: ItemIndex,
+        space: ItemSpace,
         prompts: Prompts,
         weights: Callable[[Path], None],
         card: str = "",
@@ -108,6 +114,7 @@ class Bundle:
             weights(new)
             catalog.table.write_parquet(new / "catalog.parquet")
             index.save(new / "index")
+            space.save(new / "index" / _SPACE)
             shutil.copytree(prompts.folder, new / "prompts" / prompts.language)
             (new / "README.md").write_text(card, encoding="utf-8")
             hashes = {str(path.relative_to(new)): sha256(path) for path in sorted(new.rglob("*")) if path.is_file()}
@@ -124,6 +131,16 @@ class Bundle:
     @cached_property
     def index(self) -> ItemIndex:
         return ItemIndex.load(self.folder / "index")
+
+    @cached_property
+    def space(self) -> ItemSpace:
+        """Where new items find their codes."""
+        return ItemSpace.load(self.folder / "index" / _SPACE)
+
+    @property
+    def version(self) -> str:
+        """A short hash of everything the bundle holds."""
+        return hashlib.sha256(json.dumps(self.manifest.files, sort_keys=True).encode()).hexdigest()[:12]
 
     @cached_property
     def prompts(self) -> Prompts:

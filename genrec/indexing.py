@@ -1,4 +1,4 @@
-"""Catalog and training histories → the item index. Does not know prompts or models."""
+"""Catalog and training histories → the item index, and new items into a bundle's. Does not know prompts or models."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from genrec.bundle import Bundle
 from genrec.catalog import Catalog
 from genrec.errors import StorageError
 from genrec.items.codes import Float32, Quantizer
-from genrec.items.collaborative import join_vectors, neighbour_vectors
+from genrec.items.collaborative import neighbour_vectors
 from genrec.items.index import ItemIndex
+from genrec.items.space import ItemSpace
 from genrec.items.text import encode_texts, item_texts
 from genrec.ragged import Ragged
 from genrec.storage import replaced
@@ -25,18 +27,39 @@ class Built:
 
     index: ItemIndex
     described: Float32
+    space: ItemSpace
     collided: int
 
 
-def build_index(catalog: Catalog, histories: Ragged, settings: ItemSettings) -> Built:
-    """The semantic IDs that a training run with these settings gives the catalog; histories: of training events."""
-    described = encode_texts(item_texts(catalog, settings.fields), settings.encoder)
+def build_index(catalog: Catalog, histories: Ragged, settings: ItemSettings, cache: Path | None = None) -> Built:
+    """The semantic IDs that a training run with these settings gives the catalog.
+
+    histories: of training events; cache: a folder that keeps text vectors.
+    """
+    described = encode_texts(item_texts(catalog, settings.fields), settings.encoder, cache=cache)
     chosen = neighbour_vectors(histories, len(catalog)) if settings.collaborative else None
-    vectors = join_vectors(described, chosen, weight=settings.collaborative)
+    space = ItemSpace.fit(described, chosen, weight=settings.collaborative)
+    vectors = space.vectors(described, chosen)
     quantizer = Quantizer.fit(vectors, settings.codes)
     suffixed = settings.codes.collisions == "suffix"
     index = ItemIndex.fit(catalog.item_ids, vectors, quantizer, suffixed=suffixed)
-    return Built(index, described, _shared(quantizer.encode(vectors)[0]))
+    return Built(index, described, space, _shared(quantizer.encode(vectors)[0]))
+
+
+def extend_index(bundle: Bundle, catalog: Catalog, settings: ItemSettings, cache: Path | None = None) -> Built:
+    """The bundle's semantic IDs for the items that it knows, and free ones near their text for the others.
+
+    Nothing is refitted; items that the catalog no longer holds are left out. Raises CorruptBundle without a space.
+    """
+    described = encode_texts(item_texts(catalog, settings.fields), settings.encoder, cache=cache)
+    known = {item_id: place for place, item_id in enumerate(bundle.index.item_ids)}
+    fresh = np.flatnonzero([item_id not in known for item_id in catalog.item_ids])
+    index = bundle.index
+    if len(fresh):
+        index = index.add([catalog.item_ids[item] for item in fresh], bundle.space.vectors(described[fresh]))
+    places = {item_id: place for place, item_id in enumerate(index.item_ids)}
+    order = np.array([places[item_id] for item_id in catalog.item_ids], dtype=np.int64)
+    return Built(index.select(order), described, bundle.space, 0)
 
 
 def save_index(index: ItemIndex, out: Path) -> None:

@@ -104,8 +104,7 @@ class Recommender:
 
     @property
     def version(self) -> str:
-        """A short hash of everything the bundle holds."""
-        return hashlib.sha256(json.dumps(self.bundle.manifest.files, sort_keys=True).encode()).hexdigest()[:12]
+        return self.bundle.version
 
     def recommend(
         self,

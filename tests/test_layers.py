@@ -36,6 +36,7 @@ LAYERS = {
     "items.codes": 1,
     "items.collaborative": 1,
     "items.index": 1,
+    "items.space": 1,
     "items.packing": 1,
     "items.text": 1,
     "items.trie": 1,

@@ -13,21 +13,20 @@ import time
 from pathlib import Path
 
 from genrec.asking import NextItemPrompt
+from genrec.bundle import Bundle
 from genrec.examples import last_item
-from genrec.items.codes import Quantizer
-from genrec.items.collaborative import join_vectors, neighbour_vectors
-from genrec.items.index import ItemIndex
-from genrec.items.text import encode_texts, item_texts
+from genrec.indexing import build_index, extend_index
+from genrec.items.text import item_texts
 from genrec.preparing import load
 from genrec.prompting import load_prompts
 from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.terminal import guarded
 from genrec.tuning.mixture import mixture
-from genrec.tuning.model import starting_model
+from genrec.tuning.model import continued_model, starting_model
 from genrec.tuning.result import save
 from genrec.tuning.settings import SftSettings
-from genrec.tuning.splits import split_of
+from genrec.tuning.splits import newest, split_of
 from genrec.tuning.trainer import last_checkpoint, trainer
 
 log = logging.getLogger("genrec.sft")
@@ -44,22 +43,27 @@ def main() -> None:
     data = load(arguments.data)
     split = split_of(settings.split, data.interactions, data.catalog.item_ids)
     histories = split.train.histories(split.item_ids)
-    log.info("%d items, %d histories, %d events to train on", len(data.catalog), len(histories), len(split.train))
+    learnt = newest(split.train, settings.split.recent).histories(split.item_ids)
+    log.info("%d items, %d histories, %d events to learn", len(data.catalog), len(learnt), len(learnt.times))
 
     # Items → vectors → semantic IDs.
-    texts = item_texts(data.catalog, settings.items.fields)
-    described = encode_texts(texts, settings.items.encoder, cache=arguments.vectors or run / "vectors")
-    chosen = neighbour_vectors(histories.items, len(data.catalog)) if settings.items.collaborative else None
-    vectors = join_vectors(described, chosen, weight=settings.items.collaborative)
-    codes = settings.items.codes
-    index = ItemIndex.fit(split.item_ids, vectors, Quantizer.fit(vectors, codes), suffixed=codes.collisions == "suffix")
+    cache, parent = arguments.vectors or run / "vectors", arguments.start and Bundle.open(arguments.start)
+    if parent is None:
+        built = build_index(data.catalog, histories.items, settings.items, cache)
+    else:
+        built = extend_index(parent, data.catalog, settings.items, cache)
+    index = built.index
     log.info("semantic IDs of %s codes, index %s, after %.0f s", index.sizes, index.version, time.monotonic() - started)
 
     # Prompts, vocabulary, model, examples.
     prompts = load_prompts(folder("prompts"), settings.language)
-    model, vocabulary = starting_model(settings, index, prompts, texts)
+    if parent is None:
+        texts = item_texts(data.catalog, settings.items.fields)
+        model, vocabulary = starting_model(settings, index, prompts, texts)
+    else:
+        model, vocabulary = continued_model(settings, parent, index)
     asking = NextItemPrompt(prompts, vocabulary, index, settings.window)
-    train = mixture(asking, data.catalog, histories, settings.mixture, settings.optimiser.seed)
+    train = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed)
     valid = last_item(split.valid.histories, split.valid.targets, asking.head, asking.semantic, settings.window)
     size = sum(weight.numel() for weight in model.parameters())
     log.info("%d examples, %d tokens an epoch, %d parameters", len(train), len(train.inputs.items), size)
@@ -71,7 +75,7 @@ def main() -> None:
 
     # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
     if sft.is_world_process_zero():
-        bundle = save(arguments.out, settings, model, asking, data, split, described)
+        bundle = save(arguments.out, settings, model, asking, data, split, built, parent)
         log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
 
 
@@ -80,6 +84,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder that genrec prepare wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
     parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs")
+    parser.add_argument("--start", type=Path, help="bundle to go on from: its index, vocabulary and weights")
     parser.add_argument("--run", type=Path, help="folder of checkpoints and logs; default: OUT-run")
     parser.add_argument("--vectors", type=Path, help="folder that keeps text vectors; default: in the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")

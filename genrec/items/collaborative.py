@@ -1,7 +1,6 @@
 """Item vectors from who chose what after what: positive pointwise mutual information of neighbours, then SVD.
 
-Source: Levy & Goldberg 2014 (word2vec as PPMI factorisation), over histories instead of sentences. Items without
-interactions get the vector that their text predicts. Does not know semantic IDs.
+Source: Levy & Goldberg 2014 (word2vec as PPMI factorisation), over histories instead of sentences. Knows no codes.
 """
 
 from __future__ import annotations
@@ -9,8 +8,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sklearn.decomposition import PCA
-from sklearn.linear_model import Ridge
 from sklearn.utils.extmath import randomized_svd
 
 from genrec.items.text import unit
@@ -49,34 +46,3 @@ def _neighbours(histories: Ragged, items: int, window: int) -> sparse.csr_matrix
         first, second = histories.items[:-gap][same], histories.items[gap:][same]
         total = total + sparse.coo_matrix((np.full(len(first), 1 / gap), (first, second)), shape=(items, items)).tocsr()
     return (total + total.T).tocsr()
-
-
-def join_vectors(text: Float32, collaborative: Float32 | None, *, weight: float = 0.5, dimensions: int = 96) -> Float32:
-    """Text and collaborative vectors side by side, float32 [items, at most dimensions + those of collaborative].
-
-    weight: share of the collaborative block in the squared length, 0 to 1; dimensions: of the text block.
-    """
-    described = unit(_centred(text, dimensions))
-    if collaborative is None or not collaborative.any():
-        return described
-    blocks = [np.sqrt(1 - weight) * described, np.sqrt(weight) * _filled(text, collaborative)]
-    return np.concatenate(blocks, axis=1).astype(np.float32)
-
-
-def _centred(vectors: Float32, dimensions: int) -> Float32:
-    """Principal components; texts that are all alike stay as they are."""
-    if np.allclose(vectors, vectors[:1]):
-        return vectors
-    found: Float32 = PCA(min(dimensions, *vectors.shape), random_state=0).fit_transform(vectors).astype(np.float32)
-    return found
-
-
-def _filled(text: Float32, collaborative: Float32) -> Float32:
-    """Rows of zeros replaced by what a ridge regression reads from the text."""
-    known = collaborative.any(axis=1)
-    if known.all():
-        return collaborative
-    guess = Ridge(alpha=1.0).fit(text[known], collaborative[known]).predict(text[~known])
-    out = collaborative.copy()
-    out[~known] = unit(np.asarray(guess, dtype=np.float32).reshape(int((~known).sum()), -1))
-    return out

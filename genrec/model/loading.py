@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel
 
 from genrec.bundle import Bundle
@@ -29,18 +30,14 @@ def load(bundle: Bundle, *, device: str | None = None, dtype: torch.dtype = torc
     return Loaded(engine_of(weights(bundle, dtype).to(place), vocabulary, bundle.manifest.context), vocabulary)
 
 
-def weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+def weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> PreTrainedModel | PeftModel:
     """The model with its adapter, as transformers and peft load them."""
     model = pretrained(str(bundle.folder / "model"), dtype=dtype)
     if bundle.manifest.adapter is None:
         return model
-    from peft import PeftModel  # only bundles with an adapter need peft
-
-    adapted: torch.nn.Module = PeftModel.from_pretrained(model, str(bundle.folder / "adapter"))
+    adapted: PeftModel = PeftModel.from_pretrained(model, str(bundle.folder / "adapter"))  # type: ignore[arg-type]
     return adapted
 
 
 def engine_of(model: torch.nn.Module | PreTrainedModel, vocabulary: Vocabulary, context: int) -> TorchEngine:
-    return TorchEngine(
-        model, vocabulary.code_ids, pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, context=context
-    )
+    return TorchEngine(model, vocabulary.code_ids, pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, context=context)

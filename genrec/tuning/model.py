@@ -8,9 +8,11 @@ import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from genrec.bundle import Bundle
 from genrec.items.index import ItemIndex
-from genrec.model.adapters import with_lora
+from genrec.model.adapters import merged, with_lora
 from genrec.model.base import SCRATCH, make_room, pretrained, scratch
+from genrec.model.loading import weights
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
 from genrec.prompting import Prompts
 from genrec.tuning.settings import SftSettings
@@ -29,10 +31,24 @@ def starting_model(
     else:
         model = pretrained(settings.base, revision=settings.revision)
         make_room(model, len(vocabulary), seed)
+    return _adapted(settings, model, vocabulary), vocabulary
+
+
+def continued_model(
+    settings: SftSettings, bundle: Bundle, index: ItemIndex
+) -> tuple[PreTrainedModel | PeftModel, Vocabulary]:
+    """A bundle's model, an adapter of its own merged, with a fresh adapter if the settings say so."""
+    tokenizer = AutoTokenizer.from_pretrained(bundle.folder / "model", trust_remote_code=False)
+    vocabulary = Vocabulary(tokenizer, index.sizes)
+    found = weights(bundle)
+    model = merged(found) if isinstance(found, PeftModel) else found
+    return _adapted(settings, model, vocabulary), vocabulary
+
+
+def _adapted(settings: SftSettings, model: PreTrainedModel, vocabulary: Vocabulary) -> PreTrainedModel | PeftModel:
     if settings.adapter == "full":
-        return model, vocabulary
-    codes = [int(token) for level in vocabulary.code_ids for token in level]
-    return with_lora(model, settings.lora, codes), vocabulary
+        return model
+    return with_lora(model, settings.lora, [int(token) for level in vocabulary.code_ids for token in level])
 
 
 def _tokenizer(settings: SftSettings, prompts: Prompts, texts: Sequence[str]) -> PreTrainedTokenizerBase:

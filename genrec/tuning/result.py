@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from peft import PeftModel
 
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, Manifest
@@ -20,6 +21,7 @@ from genrec.evaluation.generative import GenerativeRanker
 from genrec.evaluation.protocol import evaluate
 from genrec.formats import Dataset
 from genrec.fusing import Fusion
+from genrec.indexing import Built
 from genrec.interactions import Histories, Interactions
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
@@ -44,13 +46,14 @@ def save(
     asking: NextItemPrompt,
     data: Dataset,
     split: Split,
-    text_vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    built: Built,
+    parent: Bundle | None = None,
 ) -> Bundle:
     """Writes the bundle, with prior weights chosen and metrics measured on validation."""
     assert isinstance(asking.vocabulary, Vocabulary)
     histories = split.train.histories(split.item_ids)
     valid = sample(split.valid, _CASES, settings.optimiser.seed)
-    priors = fit_priors(histories, valid, len(data.catalog), text_vectors)
+    priors = fit_priors(histories, valid, len(data.catalog), built.described)
     engine = engine_of(model, asking.vocabulary, context_of(model))
     fusion = Fusion(engine, asking, Mix(priors, {}))
     weights = chosen_weights(fusion, valid)
@@ -58,8 +61,9 @@ def save(
     intervals = evaluate(ranker, valid, (10,), mask_seen=True).intervals(_METRICS)
     metrics = {name: {"value": one.mean, "low": one.low, "high": one.high} for name, one in intervals.items()}
     manifest = Manifest(
-        base=settings.base,
-        revision=settings.revision,
+        base=settings.base if parent is None else parent.manifest.base,
+        revision=settings.revision if parent is None else parent.manifest.revision,
+        parent=None if parent is None else parent.version,
         adapter=None if settings.adapter == "full" else settings.adapter,
         language=settings.language,
         window=settings.window,
@@ -75,7 +79,8 @@ def save(
         out,
         manifest,
         catalog=data.catalog,
-        index=asking.index,
+        index=built.index,
+        space=built.space,
         prompts=asking.prompts,
         weights=lambda folder: _write(folder, model, asking.vocabulary, priors),
         card=model_card(manifest, settings, len(split.train), len(histories), len(data.catalog)),
@@ -114,15 +119,12 @@ def data_hash(interactions: Interactions) -> str:
 
 def _write(folder: Path, model: torch.nn.Module, vocabulary: object, priors: Sequence[Stored]) -> None:
     """model/ as transformers loads it, adapter/ as peft does, priors/."""
-    from peft import PeftModel  # only asked what the model is
-
     assert isinstance(vocabulary, Vocabulary)
     if isinstance(model, PeftModel):
         model.save_pretrained(str(folder / "adapter"))
-        model.unload()
-        base = model.get_base_model()
+        base = model.unload()
     else:
         base = model
-    base.save_pretrained(str(folder / "model"), safe_serialization=True)  # type: ignore[operator]
+    base.save_pretrained(str(folder / "model"), safe_serialization=True)
     vocabulary.tokenizer.save_pretrained(str(folder / "model"))
     save_priors(folder / "priors", tuple(priors))

@@ -37,6 +37,8 @@ class SplitSettings(BaseModel):
     """Share of events for validation (global_time)."""
     test: float = Field(0.1, gt=0, lt=1)
     """Share of events for the test (global_time)."""
+    recent: float = Field(1.0, gt=0, le=1)
+    """Share of the training events, the newest, that is learnt from: less than all to refresh a bundle."""
 
 
 class MixtureSettings(BaseModel):

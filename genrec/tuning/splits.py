@@ -13,3 +13,11 @@ def split_of(settings: SplitSettings, interactions: Interactions, item_ids: Sequ
     if settings.kind == "global_time":
         return global_time(interactions, item_ids, valid=settings.valid, test=settings.test)
     return leave_last_out(interactions, item_ids)
+
+
+def newest(train: Interactions, share: float) -> Interactions:
+    """The newest share of the events; events of one moment stay together."""
+    if share == 1 or not len(train):
+        return train
+    times = train.table["timestamp"]
+    return train.since(int(times[round((1 - share) * (len(times) - 1))]))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from genrec.items.collaborative import join_vectors, neighbour_vectors
+from genrec.items.collaborative import neighbour_vectors
+from genrec.items.space import ItemSpace, join_vectors
 from genrec.items.text import unit
 from genrec.ragged import Ragged
 
@@ -84,3 +85,12 @@ def test_without_choices_the_text_stands_alone() -> None:
 def test_texts_all_alike_stay_as_they_are() -> None:
     same = np.full((3, 4), 0.5, dtype=np.float32)
     assert join_vectors(same, None).tolist() == same.tolist()
+
+
+def test_a_new_item_stands_where_its_text_says_and_the_space_is_kept(tmp_path) -> None:
+    chosen = np.zeros((10, 2), dtype=np.float32)
+    chosen[:9] = text_vectors()[:9, :2]
+    space = ItemSpace.fit(text_vectors(), chosen, weight=0.5)
+    space.save(tmp_path / "space.safetensors")
+    again = ItemSpace.load(tmp_path / "space.safetensors")
+    assert np.allclose(again.vectors(text_vectors()[9:]), space.vectors(text_vectors(), chosen)[9:], atol=1e-6)
