@@ -197,7 +197,7 @@ def test_instructions_are_short(prompts: Prompts) -> None:
 
 def test_phrasings_are_many_and_all_different(prompts: Prompts) -> None:
     groups = prompts["explain"].phrasings
-    kinds = {"director", "cast", "genre", "keyword", "country", "era", "field", "two_fields", "together"}
+    kinds = {"director", "cast", "genre", "keyword", "country", "era", "field", "two_fields", "moved"}
     assert {group.kind for group in groups} == kinds
     assert min(len(group.texts) for group in groups) >= {"en": 24, "zh": 12}[prompts.language]
     texts = [text for group in groups for text in group.texts]

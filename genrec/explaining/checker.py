@@ -1,8 +1,8 @@
 """The checker: whether a sentence may stand, read against phrasings, evidence, catalog and history. Knows no model.
 
-Before filling, a sentence must be made of the phrasings that hold for its evidence: their words, pairs of neighbouring
-words and orders of markers. After filling, the statement is read back: titles must be those of the evidence, and what
-it says they share must stand in the catalog.
+Before filling, a sentence must be made of the phrasings that hold for its evidence: of their words, their runs of
+neighbouring words and their orders of markers. After filling, the statement is read back: titles must be those of the
+evidence, and what it says they share must stand in the catalog.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import pairwise
 
 from genrec.explaining.evidence import Evidence, History, Told
 from genrec.explaining.facts import Facts, SharedFact
-from genrec.explaining.telling import Telling, plain_sentence
-from genrec.explaining.words import fitting, situation
+from genrec.explaining.telling import Telling, filled, plain_sentence
+from genrec.explaining.words import Situation, fitting, situation
 from genrec.prompting import Prompt
 from genrec.slots import MARKERS, markers_in
 
 PREDICATES: dict[str, str] = {
     "director": r"\b(direct(s|ed|ing|ors?)|filmmakers?|camera)\b|导演|执导|拍了|拍摄",
-    "cast": r"\b(act(s|ed|ing|ors?|ress|resses)|cast|star(s|red|ring)|screen|plays? in|features?)\b|演员|出演|参演|主演|演了",
+    "cast": r"\b(act(s|ed|ing|ors?|ress(es)?)|cast|star(s|red|ring)|screen|plays? in|features?)\b|演员|[出参主]演|演了",
     "genre": r"\bgenres?\b|类型",
     "keyword": r"\b(themes?|tagged|about|deals? with|touch(es)? on)\b|主题|标签|有关|涉及",
     "country": r"\b(countr(y|ies)|origin|produced|made in \{value_1\})\b|国家|出品",
@@ -31,6 +30,8 @@ PREDICATES: dict[str, str] = {
 """Kind of phrasing → the words that claim it, in English and Chinese; only a first fact of that kind allows them."""
 CAUSAL = re.compile(r"\b(because|so here)\b|因为", re.IGNORECASE)
 """Words that say that an interaction moved the model."""
+RUN = 5
+"""Neighbouring words that must stand together in one phrasing: with three, mixtures of phrasings lose their grammar."""
 
 _TOKEN = re.compile(r"\{\w+\}|[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+(?:['’-][^\W\d_\u3400-\u9fff]+)*|\d+|[^\w\s]|_")
 _QUOTED = re.compile("“([^“”]*)”")
@@ -60,7 +61,7 @@ class Checker:
         """A sentence with markers, before it is filled."""
         told = evidence.told
         outside = re.sub(r"\{\w+\}", " ", sentence)
-        grammar = _grammar(tuple(fitting(self.prompt, *situation(told))))
+        grammar = _grammar(self._phrasings(told))
         return Verdict(
             (
                 *_wrong_markers(sentence, outside, told),
@@ -75,37 +76,24 @@ class Checker:
     def statement(self, text: str, evidence: Evidence, history: History) -> Verdict:
         """A finished statement, read back against catalog and history."""
         told = evidence.told
+        names = self.telling.names(told)
         plain = plain_sentence(told, self.telling.language)
-        if self.telling.fill(plain, evidence) == text:
+        if filled(plain, names) == text:
             return Verdict(tuple(self._untrue(plain, evidence, history, told.liked[: told.sharing])))
-        foreign = [f"the title “{title}” is not in the evidence" for title in self._foreign_titles(text, told)]
-        if markers_in(text):
-            foreign.append("an unfilled marker")
-        readings = [self._read(sentence, evidence, history) for sentence in self._readings(text, evidence)]
-        return Verdict((*foreign, *min(readings, key=len)))
+        readings = [self._read(sentence, evidence, history) for sentence in self._readings(text, told, names)]
+        return Verdict((*_foreign_names(text, names), *min(readings, key=len)))
 
     def _read(self, sentence: str, evidence: Evidence, history: History) -> tuple[str, ...]:
-        told = evidence.told
-        claimed = [item for place, item in enumerate(told.liked, 1) if f"{{liked_{place}}}" in sentence]
+        liked = enumerate(evidence.told.liked, 1)
+        claimed = [item for place, item in liked if f"{{liked_{place}}}" in sentence]
         problems = (*self.sentence(sentence, evidence).problems, *self._untrue(sentence, evidence, history, claimed))
         return tuple(dict.fromkeys(problems))
 
-    def _readings(self, text: str, evidence: Evidence) -> Iterator[str]:
+    def _readings(self, text: str, told: Told, names: dict[str, str]) -> list[str]:
         """Sentences with markers that the text may have come from: a phrasing, or the text with its names taken out."""
-        told = evidence.told
-        texts = fitting(self.prompt, *situation(told))
-        known = [sentence for sentence in texts if self.telling.fill(sentence, evidence) == text]
-        if known:
-            yield from known
-            return
-        names = self.telling.names(told)
-        yield _without({marker: name for marker, name in names.items() if not marker.startswith("field")}, text)
-        yield _without(names, text)
-
-    def _foreign_titles(self, text: str, told: Told) -> list[str]:
-        names = self.telling.names(told)
-        mine = {name for marker, name in names.items() if marker.startswith(("item", "liked"))}
-        return [title for title in _QUOTED.findall(text) if f"“{title}”" not in mine]
+        known = [sentence for sentence in self._phrasings(told) if filled(sentence, names) == text]
+        fieldless = {marker: name for marker, name in names.items() if not marker.startswith("field")}
+        return known or [_without(fieldless, text), _without(names, text)]
 
     def _untrue(self, sentence: str, evidence: Evidence, history: History, claimed: Sequence[int]) -> Iterator[str]:
         """claimed: the liked items of which the sentence says that they share the facts that it names."""
@@ -128,11 +116,18 @@ class Checker:
         kind = self._kinds.get(told.fields[0].lower(), "") if told.fields and "{value_2}" not in sentence else ""
         for other, words in PREDICATES.items():
             found = re.search(words, sentence, re.IGNORECASE) if other != kind else None
-            if found and not self._shared_word(found[0], kind):
+            if found:
                 yield f"{found[0]!r} needs a fact of kind {other}"
 
-    def _shared_word(self, word: str, kind: str) -> bool:
-        return bool(kind) and re.fullmatch(PREDICATES[kind], word, re.IGNORECASE) is not None
+    def _phrasings(self, told: Told) -> tuple[str, ...]:
+        now = situation(told)
+        if now not in self._known:
+            self._known[now] = tuple(fitting(self.prompt, *now))
+        return self._known[now]
+
+    @cached_property
+    def _known(self) -> dict[Situation, tuple[str, ...]]:
+        return {}
 
     @cached_property
     def _kinds(self) -> dict[str, str]:
@@ -147,7 +142,7 @@ class _Grammar:
     """What a set of phrasings is made of."""
 
     words: frozenset[str]
-    pairs: frozenset[tuple[str, str]]
+    runs: frozenset[tuple[str, ...]]
     orders: frozenset[tuple[str, ...]]
 
     def problems(self, sentence: str) -> Iterator[str]:
@@ -155,7 +150,7 @@ class _Grammar:
         unknown = [token for token in tokens if token not in self.words and not token.startswith("{")]
         if unknown:
             yield f"no phrasing for this evidence has {', '.join(map(repr, dict.fromkeys(unknown)))}"
-        elif strange := [" ".join(pair) for pair in pairwise(["", *tokens, ""]) if pair not in self.pairs]:
+        elif strange := [" ".join(run).strip() for run in _runs(tokens) if run not in self.runs]:
             yield f"no phrasing for this evidence has {', '.join(map(repr, strange))}"
         if _order(tokens) not in self.orders:
             yield f"no phrasing for this evidence has its markers in the order {' '.join(_order(tokens))}"
@@ -165,13 +160,19 @@ class _Grammar:
 def _grammar(texts: tuple[str, ...]) -> _Grammar:
     tokens = [_tokens(text) for text in texts]
     words = frozenset(token for text in tokens for token in text)
-    pairs = frozenset(pair for text in tokens for pair in pairwise(["", *text, ""]))
-    return _Grammar(words, pairs, frozenset(map(_order, tokens)))
+    runs = frozenset(run for text in tokens for run in _runs(text))
+    return _Grammar(words, runs, frozenset(map(_order, tokens)))
 
 
 def _tokens(sentence: str) -> list[str]:
     """Markers, words (a Chinese sign is one), numbers and punctuation; the sentence's first letter in lower case."""
     return _TOKEN.findall(sentence[:1].lower() + sentence[1:])
+
+
+def _runs(tokens: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Every RUN neighbours, the sentence's ends among them."""
+    ended = ["", "", *tokens, "", ""]
+    return zip(*(ended[start:] for start in range(RUN)), strict=False)
 
 
 def _order(tokens: Sequence[str]) -> tuple[str, ...]:
@@ -188,6 +189,16 @@ def _wrong_markers(sentence: str, outside: str, told: Told) -> Iterator[str]:
         yield f"no evidence for the markers {', '.join(empty)}"
     if "{" in outside or "}" in outside:
         yield "a broken marker"
+
+
+def _foreign_names(text: str, names: dict[str, str]) -> Iterator[str]:
+    """Titles that are not the evidence's, and markers that should have been filled."""
+    mine = {name for marker, name in names.items() if marker.startswith(("item", "liked"))}
+    yield from (
+        f"the title “{title}” is not in the evidence" for title in _QUOTED.findall(text) if f"“{title}”" not in mine
+    )
+    if markers_in(text):
+        yield "an unfilled marker"
 
 
 def _wrong_causes(sentence: str, told: Told) -> Iterator[str]:

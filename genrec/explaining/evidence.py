@@ -43,7 +43,7 @@ class Moved:
 class Told:
     """What one sentence can say of the evidence.
 
-    liked: item numbers, those that share all `facts` first; sharing: how many do; moved: all of `liked` moved the model.
+    liked: item numbers, those that share all `facts` first; sharing: how many do; moved: each of them moved the model.
     """
 
     item: int

@@ -79,6 +79,8 @@ class Explainer:
         return text if self.checker.statement(text, evidence, history).ok else ""
 
     def _explanation(self, evidence: Evidence, history: History, text: str | None) -> Explanation:
-        said = text or self.telling.plain(evidence)
+        if text is not None:
+            return Explanation(evidence.item, text, evidence, checked=True, plain=False)
+        said = self.telling.plain(evidence)
         checked = self.checker.statement(said, evidence, history).ok
-        return Explanation(evidence.item, said, evidence, checked, plain=text is None)
+        return Explanation(evidence.item, said, evidence, checked, plain=True)

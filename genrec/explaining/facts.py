@@ -100,6 +100,7 @@ class Facts:
 def _long(table: pl.DataFrame) -> pl.DataFrame:
     """row, place (of the column), field, value: one line for each value of each item."""
     columns = [name for name in table.columns if name not in ("item_id", "title")]
+    columns.sort(key=lambda name: _dated(table[name]))  # among equally rare facts a decade says least
     parts = [_column(table[name], place) for place, name in enumerate(columns)]
     schema = {"row": pl.UInt32, "place": pl.Int32, "field": pl.String, "value": pl.String}
     return pl.concat([pl.DataFrame(schema=schema), *parts]).unique(["row", "field", "value"], keep="first")
@@ -119,11 +120,14 @@ def _read(column: pl.Series) -> tuple[str, pl.Series]:
         return column.name, _lettered(column)
     if kind in _TEXTS:
         return column.name, _lettered(_texts(column.cast(pl.String).str.strip_chars()))
-    if kind.is_integer() and _YEARS.search(column.name):
-        return "decade", _decades(column)
-    if kind in (pl.Date, pl.Datetime):
-        return "decade", _decades(column.dt.year())
+    if _dated(column):
+        return "decade", _decades(column if kind.is_integer() else column.dt.year())
     return column.name, _numbers(column) if kind.is_integer() else _none(column)
+
+
+def _dated(column: pl.Series) -> bool:
+    years = column.dtype.is_integer() and _YEARS.search(column.name) is not None
+    return years or column.dtype in (pl.Date, pl.Datetime)
 
 
 def _lettered(lists: pl.Series) -> pl.Series:

@@ -59,6 +59,12 @@ def quoted(title: str) -> str:
     return f"“{line}”"
 
 
+def filled(sentence: str, names: dict[str, str]) -> str:
+    """The sentence with its markers replaced, its first letter a capital; markers without a name stay."""
+    text = _MARKER.sub(lambda marker: names.get(marker[1], marker[0]), sentence)
+    return text[:1].upper() + text[1:]
+
+
 @dataclass(frozen=True)
 class Telling:
     """Evidence over this catalog in this language; languages other than Chinese (`zh`) get English plain sentences."""
@@ -86,9 +92,7 @@ class Telling:
 
     def fill(self, sentence: str, evidence: Evidence) -> str:
         """The sentence with its markers replaced; those without evidence stay (the checker refuses them)."""
-        names = self.names(evidence.told)
-        text = _MARKER.sub(lambda marker: names.get(marker[1], marker[0]), sentence)
-        return text[:1].upper() + text[1:]
+        return filled(sentence, self.names(evidence.told))
 
     def plain(self, evidence: Evidence) -> str:
         """The factual sentence that is true by construction."""

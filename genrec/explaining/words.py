@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Protocol
 
@@ -26,6 +26,8 @@ TASK = "explain"
 MAX_TOKENS = 48
 TEMPERATURE = 0.8
 """Below 1, so that few sentences need a second try; above 0, so that a slate does not repeat itself."""
+PASSES = 2
+"""Wordings at most of one situation on one slate; each costs a pass of the engine."""
 CALM = 0.5
 """Situations are drawn with their count to this power: seldom ones are learnt too."""
 
@@ -36,7 +38,7 @@ Situation = tuple[tuple[str, ...], int]
 class Words(Tokens, Protocol):
     """What explaining needs of a vocabulary."""
 
-    def text(self, ids: Sequence[int]) -> str: ...
+    def text(self, ids: Iterable[int]) -> str: ...
 
 
 def situation(told: Told) -> Situation:
@@ -54,16 +56,22 @@ def fitting(prompt: Prompt, fields: Sequence[str], count: int) -> list[str]:
 
 
 def write(engine: Engine, vocabulary: Words, prompts: Prompts, evidences: Sequence[Evidence], seed: int) -> list[str]:
-    """One sentence with markers for each evidence, unchecked, from one batched pass.
+    """One sentence with markers for each evidence, unchecked; wording varies with `seed` and the items.
 
-    Wording varies with `seed` and the items; the same call gives the same sentences.
+    One batched pass where all situations differ. Equal prompts say the same under one seed, so every second item of a
+    situation goes into another, smaller pass with another seed.
     """
     prompt = prompts[TASK]
-    told = [evidence.told for evidence in evidences]
-    asks = [vocabulary.ids(asked(prompt, *situation(one))) for one in told]
-    slate = np.array([seed, *(one.item for one in told)], dtype="<i8")
-    rule = TextRule(MAX_TOKENS, TEMPERATURE, zlib.crc32(slate.tobytes()))
-    return [vocabulary.text(ids).strip() for ids in engine.generate(asks, rule)] if asks else []
+    asks = [asked(prompt, *situation(one.told)) for one in evidences]
+    turns = [asks[:place].count(ask) % PASSES for place, ask in enumerate(asks)]
+    sentences = [""] * len(asks)
+    for turn in sorted(set(turns)):
+        places = [place for place, mine in enumerate(turns) if mine == turn]
+        drawn = zlib.crc32(np.array([seed, turn, *(one.item for one in evidences)], dtype="<i8").tobytes())
+        rule = TextRule(MAX_TOKENS, TEMPERATURE, drawn)
+        for place, ids in zip(places, engine.generate([vocabulary.ids(asks[p]) for p in places], rule), strict=True):
+            sentences[place] = vocabulary.text(ids).strip()
+    return sentences
 
 
 def explain_examples(
