@@ -5,7 +5,8 @@ Does not know catalogs or users; items are leaves of the view's trie.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ from genrec.items.trie import View
 from genrec.ragged import Int64
 
 Float32 = npt.NDArray[np.float32]
+Found = TypeVar("Found")
+_LOGITS = 1 << 28  # of one step of a batch: 1 GiB in float32
 
 
 class TorchEngine:
@@ -36,7 +39,8 @@ class TorchEngine:
         self.model = model.eval()
         self._codes = tuple(code_ids)
         self._pad, self._end, self._batch_tokens = pad_id, end_id, batch_tokens
-        self._context = min(context, *_limits(model))
+        self._context = min([context, *_limits(model)])
+        self._vocabulary = int(getattr(getattr(model, "config", None), "vocab_size", 1))
         self._device = next(model.parameters()).device
         self._columns = [torch.from_numpy(level).to(self._device) for level in self._codes]
         pad = [] if pad_id == end_id else [torch.tensor([pad_id], device=self._device)]
@@ -47,39 +51,46 @@ class TorchEngine:
         if width < 1:
             raise EngineError("the beam is empty", value=width, allowed="1 or more")
         check(prompts, len(views), self._context - len(self._codes))
-        out: list[Candidates] = []
-        for batch in self._batches(prompts, width):
-            out += self._beam([prompts[i] for i in batch], [views[i] for i in batch], width)
-        return out
+        return self._in_batches(
+            prompts, width, lambda rows: self._beam([prompts[i] for i in rows], [views[i] for i in rows], width)
+        )
 
     @torch.inference_mode()
     def score(self, prompts: Sequence[Prompt], codes: Sequence[Int64]) -> list[Float64]:
         check(prompts, len(codes), self._context - len(self._codes))
-        out: list[Float64] = []
-        for batch in self._batches(prompts, max((len(rows) for rows in codes), default=1)):
-            out += self._score([prompts[i] for i in batch], [codes[i] for i in batch])
-        return out
+        most = max((len(rows) for rows in codes), default=1)
+        return self._in_batches(
+            prompts, most, lambda rows: self._score([prompts[i] for i in rows], [codes[i] for i in rows])
+        )
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Prompt], rule: TextRule) -> list[list[int]]:
         if rule.max_tokens < 1:
             raise EngineError("a text of no tokens", value=rule.max_tokens, allowed="1 or more")
         check(prompts, len(prompts), self._context - rule.max_tokens)
-        out: list[list[int]] = []
-        for batch in self._batches(prompts, 1):
-            out += self._generate([prompts[i] for i in batch], rule)
-        return out
+        return self._in_batches(prompts, 1, lambda rows: self._generate([prompts[i] for i in rows], rule))
 
-    def _batches(self, prompts: Sequence[Prompt], entries: int) -> Iterator[range]:
-        """Consecutive prompts, so many that padded prompts and beams stay within the batch's tokens."""
-        start, longest = 0, 0
-        for stop in range(len(prompts)):
-            longest = max(longest, len(prompts[stop]))
-            if stop > start and (stop - start + 1) * (longest + entries) > self._batch_tokens:
-                yield range(start, stop)
-                start, longest = stop, len(prompts[stop])
-        if prompts:
-            yield range(start, len(prompts))
+    def _in_batches(
+        self, prompts: Sequence[Prompt], entries: int, work: Callable[[list[int]], list[Found]]
+    ) -> list[Found]:
+        """What `work` finds for the prompts of each batch, in the order of the prompts."""
+        found: dict[int, Found] = {}
+        for rows in self._batches(prompts, entries):
+            found.update(zip(rows, work(rows), strict=True))
+        return [found[row] for row in range(len(prompts))]
+
+    def _batches(self, prompts: Sequence[Prompt], entries: int) -> Iterator[list[int]]:
+        """Prompts of like length together, so many that tokens and logits of a batch stay within bounds."""
+        rows: list[int] = []
+        for row in sorted(range(len(prompts)), key=lambda row: len(prompts[row])):
+            tokens = (len(rows) + 1) * (len(prompts[row]) + entries)
+            logits = (len(rows) + 1) * entries * self._vocabulary
+            if rows and (tokens > self._batch_tokens or logits > _LOGITS):
+                yield rows
+                rows = []
+            rows.append(row)
+        if rows:
+            yield rows
 
     def _beam(self, prompts: Sequence[Prompt], views: Sequence[View], width: int) -> list[Candidates]:
         tree = TokenTree(self.model, prompts, self._pad)

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is d
 
 MODELS: dict[str, Callable[[Vocabulary], torch.nn.Module]] = {
     "qwen3": qwen3,
-    "qwen3-tied": lambda vocabulary: qwen3(vocabulary, tied=True),
     "llama": llama,
     "gpt2": gpt2,
     "lora": adapted,
