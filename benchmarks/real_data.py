@@ -46,10 +46,10 @@ class Run:
 
 RUNS = (
     Run("ml-100k", "global_time", "ml100k"),
-    Run("movietweetings", "global_time", "movietweetings"),
+    Run("movietweetings", "global_time", "movietweetings", dropouts=(0.5,)),
     Run("amazon-beauty", "leave_last_out", "beauty", ("items.fields=[attributes]",), (0.5,)),
     Run("ml-100k", "leave_last_out", "ml100k.leave_last_out"),
-    Run("movietweetings", "leave_last_out", "movietweetings.leave_last_out"),
+    Run("movietweetings", "leave_last_out", "movietweetings.leave_last_out", dropouts=(0.5,)),
 )
 
 

@@ -48,7 +48,6 @@ def with_lora(model: PreTrainedModel, settings: LoraSettings, code_token_ids: Se
     )
     try:
         adapted: PeftModel = get_peft_model(model, config)
-        return adapted
     except ValueError as cause:
         raise ConfigError(
             "the adapter does not fit the model",
@@ -56,6 +55,10 @@ def with_lora(model: PreTrainedModel, settings: LoraSettings, code_token_ids: Se
             allowed="'all-linear' or names of linear layers such as q_proj, v_proj",
             remedy=str(cause).split(". ")[0],
         ) from cause
+    head = adapted.get_output_embeddings()
+    if "bias" not in head.__dict__ and not hasattr(head, "bias"):
+        head.bias = None  # trl's fused head asks the wrapper, which passes on nothing but the weight
+    return adapted
 
 
 def merged(model: PeftModel) -> PreTrainedModel:

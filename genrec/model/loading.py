@@ -27,7 +27,7 @@ def load(bundle: Bundle, *, device: str | None = None, dtype: torch.dtype = torc
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = AutoTokenizer.from_pretrained(bundle.folder / "model", trust_remote_code=False)
     vocabulary = Vocabulary(tokenizer, bundle.index.sizes)
-    return Loaded(engine_of(weights(bundle, dtype).to(place), vocabulary, bundle.manifest.context), vocabulary)
+    return Loaded(engine_of(weights(bundle, dtype).to(place), vocabulary, bundle.manifest.context), vocabulary)  # type: ignore[arg-type]
 
 
 def weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> PreTrainedModel | PeftModel:
@@ -35,7 +35,7 @@ def weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> PreTrainedMod
     model = pretrained(str(bundle.folder / "model"), dtype=dtype)
     if bundle.manifest.adapter is None:
         return model
-    adapted: PeftModel = PeftModel.from_pretrained(model, str(bundle.folder / "adapter"))  # type: ignore[arg-type]
+    adapted: PeftModel = PeftModel.from_pretrained(model, str(bundle.folder / "adapter"))
     return adapted
 
 
