@@ -24,7 +24,7 @@ from genrec.settings import load_settings
 from genrec.terminal import guarded
 from genrec.tuning.mixture import mixture
 from genrec.tuning.model import continued_model, starting_model
-from genrec.tuning.result import save
+from genrec.tuning.result import sample, save
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
 from genrec.tuning.trainer import last_checkpoint, trainer
@@ -64,7 +64,8 @@ def main() -> None:
         model, vocabulary = continued_model(settings, parent, index)
     asking = NextItemPrompt(prompts, vocabulary, index, settings.window)
     train = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed)
-    valid = last_item(split.valid.histories, split.valid.targets, asking.head, asking.semantic, settings.window)
+    seen = sample(split.valid, settings.optimiser.valid_cases, settings.optimiser.seed)
+    valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, settings.window)
     size = sum(weight.numel() for weight in model.parameters())
     log.info("%d examples, %d tokens an epoch, %d parameters", len(train), len(train.inputs.items), size)
 

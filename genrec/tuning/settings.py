@@ -75,6 +75,8 @@ class OptimiserSettings(BaseModel):
     """Evaluations without a lower validation loss before training stops; the best weights are kept."""
     evaluations: int = Field(8, ge=1)
     """Evaluations and checkpoints over the whole run."""
+    valid_cases: int = Field(2000, ge=1)
+    """Validation cases, drawn with the seed, that an evaluation looks at."""
     max_seconds: float | None = Field(None, gt=0)
     """Training stops after this time at the latest."""
     bf16: bool = False
