@@ -109,7 +109,7 @@ class Bundle:
 
         weights: fills model/, adapter/ and priors/ of the folder that it is given.
         """
-        _refuse_foreign(folder)
+        refuse_foreign(folder)
         with replaced(folder) as new:
             weights(new)
             catalog.table.write_parquet(new / "catalog.parquet")
@@ -184,7 +184,8 @@ def _read(folder: Path) -> Manifest:
         raise CorruptBundle(f"the manifest's {place}: {first['msg']}", where=str(path), remedy=_AGAIN) from cause
 
 
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
+    """Raises BundleError where a bundle may not be written: the folder holds something that is no bundle."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
         raise BundleError("the folder holds something else", value=str(folder), remedy="name a new folder, or empty it")
 

@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from genrec.bundle import Bundle
+from genrec.bundle import Bundle, refuse_foreign
 from genrec.errors import BundleError, MissingExtra, StorageError
 from genrec.storage import replaced
 
@@ -37,8 +37,7 @@ def push_bundle(source: str | Path, target: str) -> str:
     _refuse_pickles(bundle)
     if is_folder(target):
         folder = Path(target).expanduser()
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
-            raise BundleError("the folder holds something else", value=str(folder), remedy="name a new folder")
+        refuse_foreign(folder)
         return str(_copied(bundle, folder).folder)
     return _to_hub(bundle, target)
 

@@ -14,6 +14,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.helpers.running import Done, Tiny, command, prepared_world, trained
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # No deadline: the machine is shared. Derandomized: a failing example is found by everyone or by no one.
@@ -55,3 +57,21 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared data: 60 simulated viewers of 80 films."""
+    return prepared_world(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The tiny data and a bundle that training/sft.py made of it, once a session. Tests copy what they change."""
+    return Tiny(tiny_data, trained(tiny_data, tmp_path_factory.mktemp("bundles") / "tiny"))
+
+
+@pytest.fixture
+def genrec_command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """`genrec_command("validate", path)`: the command line in this process; exit code, stdout and stderr."""
+    return lambda *words: command(capfd, *words)

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from genrec.asking import NextItemPrompt
-from genrec.bundle import Bundle
+from genrec.bundle import Bundle, refuse_foreign
 from genrec.examples import last_item
 from genrec.indexing import build_index, extend_index
 from genrec.items.text import item_texts
@@ -38,6 +38,7 @@ def main() -> None:
     settings = load_settings(SftSettings, arguments.config, arguments.overrides)
     run = arguments.run or arguments.out.with_name(arguments.out.name + "-run")
     started = time.monotonic()
+    refuse_foreign(arguments.out)
 
     # What there is to learn from: training events strictly before the validation cut.
     data = load(arguments.data)

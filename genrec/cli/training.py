@@ -16,6 +16,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the bundle to write.")],
     overrides: Overrides = None,
     config: ConfigFile = None,
+    start: Annotated[Path | None, typer.Option(help="A bundle to go on from: its index, words and weights.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of checkpoints and logs; default: OUT-run.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")] = False,
     quiet: Annotated[bool, typer.Option(help="No progress bars.")] = False,
@@ -26,6 +27,7 @@ def train(
 
     arguments = ["--data", str(data), "--out", str(out)]
     arguments += ["--config", str(config)] if config else []
+    arguments += ["--start", str(start)] if start else []
     arguments += ["--run", str(run)] if run else []
     arguments += ["--resume"] * resume + ["--quiet"] * quiet
     run_training("sft.py", [*arguments, "--", *(overrides or ())])
