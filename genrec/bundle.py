@@ -13,23 +13,24 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from genrec import __version__
 from genrec.catalog import Catalog
 from genrec.errors import BundleError, CorruptBundle, NewerBundle
 from genrec.items.index import ItemIndex
 from genrec.items.space import ItemSpace
+from genrec.machine import versions
 from genrec.prompting import Prompts, load_prompts
 from genrec.storage import replaced, sha256
 
 FORMAT = 1
 _SPACE = "item_space.safetensors"
-_PACKAGES = ("genrec", "torch", "transformers", "peft", "trl", "tokenizers", "numpy", "polars")
+_PACKAGES = ("torch", "transformers", "peft", "trl", "tokenizers", "numpy", "polars")
 
 
 class Manifest(BaseModel):
@@ -72,6 +73,15 @@ class Manifest(BaseModel):
     files: dict[str, str] = Field(default_factory=dict)
     """Every other file's sha256, by path in the bundle."""
 
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, files: dict[str, str]) -> dict[str, str]:
+        """Whoever copies by this list writes nowhere else. Windows' reading is the strictest: both slashes, drives."""
+        for name in files:
+            if PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts:
+                raise ValueError(f"{name!r} lies outside the bundle")
+        return files
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -107,9 +117,12 @@ class Bundle:
     ) -> Bundle:
         """Writes all parts aside, hashes them, then takes the folder's place.
 
-        weights: fills model/, adapter/ and priors/ of the folder that it is given.
+        weights: fills model/, adapter/ and priors/ of the folder that it is given. Raises BundleError where something
+        else stands or index and catalog differ, StorageError when the disk refuses: what stood there then still stands.
         """
         refuse_foreign(folder)
+        if index.item_ids != catalog.item_ids:
+            raise BundleError("index and catalog hold different items", remedy="index this very catalog, in its order")
         with replaced(folder) as new:
             weights(new)
             catalog.table.write_parquet(new / "catalog.parquet")
@@ -117,10 +130,10 @@ class Bundle:
             space.save(new / "index" / _SPACE)
             shutil.copytree(prompts.folder, new / "prompts" / prompts.language)
             (new / "README.md").write_text(card, encoding="utf-8")
-            hashes = {str(path.relative_to(new)): sha256(path) for path in sorted(new.rglob("*")) if path.is_file()}
-            whole = manifest.model_copy(
-                update={"files": hashes, "packages": _packages(), "written_by": _version("genrec")}
-            )
+            files = [path for path in sorted(new.rglob("*")) if path.is_file()]
+            hashes = {path.relative_to(new).as_posix(): sha256(path) for path in files}
+            packages = {"genrec": __version__, **versions(_PACKAGES)}
+            whole = manifest.model_copy(update={"files": hashes, "packages": packages, "written_by": __version__})
             (new / "manifest.json").write_text(whole.model_dump_json(indent=1), encoding="utf-8")
         return cls(folder, whole)
 
@@ -169,7 +182,7 @@ def _read(folder: Path) -> Manifest:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = int(data.get("format", 0))
-    except (ValueError, TypeError, AttributeError, UnicodeDecodeError) as cause:
+    except (ValueError, TypeError, AttributeError, OverflowError) as cause:
         raise CorruptBundle("the manifest is not JSON", where=str(path), remedy=_AGAIN) from cause
     if found > FORMAT:
         raise NewerBundle(
@@ -185,17 +198,16 @@ def _read(folder: Path) -> Manifest:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raises BundleError where a bundle may not be written: the folder holds something that is no bundle."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").is_file():
-        raise BundleError("the folder holds something else", value=str(folder), remedy="name a new folder, or empty it")
+    """Raises BundleError where a bundle may not be written: there stands something that is no bundle."""
+    if not folder.exists() or _is_bundle(folder) or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    raise BundleError("the place holds something else", value=str(folder), remedy="name a new folder, or empty it")
 
 
-def _packages() -> dict[str, str]:
-    return {name: _version(name) for name in _PACKAGES if _version(name)}
-
-
-def _version(package: str) -> str:
+def _is_bundle(folder: Path) -> bool:
+    """Whether the manifest is of our kind: other programs, too, have a manifest.json."""
     try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
+        data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and {"files", "data_hash"} <= data.keys()

@@ -57,11 +57,12 @@ class Mix:
 
 
 def standardised(values: Float32) -> Float32:
-    """Each row scaled to mean 0 and deviation 1 over its finite values; a constant row becomes 0."""
+    """Each row scaled to mean 0 and deviation 1 over its finite values; one that is constant to rounding becomes 0."""
     finite = np.isfinite(values)
     count = np.maximum(finite.sum(axis=1, keepdims=True), 1)
     zeroed = np.where(finite, values, 0)
-    mean = zeroed.sum(axis=1, keepdims=True) / count
+    mean = (zeroed.sum(axis=1, keepdims=True, dtype=np.float64) / count).astype(np.float32)
     deviation = np.sqrt((np.where(finite, zeroed - mean, 0) ** 2).sum(axis=1, keepdims=True) / count)
-    scaled = (zeroed - mean) / np.where(deviation > 1e-9, deviation, 1)
+    varies = deviation > 1e-6 * np.abs(mean) + 1e-9
+    scaled = np.where(varies, (zeroed - mean) / np.where(varies, deviation, 1), 0)
     return np.where(finite, scaled, values).astype(np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 
 from genrec.fusing import Fusion, unseen
 from genrec.priors.mix import Float32, Mix, standardised
-from genrec.ragged import Ragged
+from genrec.ragged import Int32, Ragged
 from genrec.splitting import Cases
 
 STEPS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
@@ -24,11 +24,11 @@ def chosen_weights(fusion: Fusion, valid: Cases) -> dict[str, float]:
         prior.name: np.take_along_axis(standardised(prior.values(valid.histories)), candidates, axis=1)
         for prior in fusion.mix.priors
     }
-    hit = candidates == valid.targets.padded(1)
+    targets = valid.targets.padded(1)
     weights = dict.fromkeys(values, 0.0)
     for _ in range(_ROUNDS):
         for name in weights:
-            quality = [_ndcg(logprobs, values, {**weights, name: step}, hit) for step in STEPS]
+            quality = [_ndcg(candidates, logprobs, values, {**weights, name: step}, targets) for step in STEPS]
             weights[name] = STEPS[int(np.argmax(quality))]
     return weights
 
@@ -60,7 +60,7 @@ def _from_beam(
     out = np.zeros((len(histories), width), dtype=np.int64)
     for row, ranking in enumerate(alone.rank(histories, width, allowed=allowed)):
         out[row, : len(ranking.items)] = ranking.items
-        out[row, len(ranking.items) :] = ranking.items[:1]
+        out[row, len(ranking.items) :] = ranking.items[0] if len(ranking.items) else histories[row][0]
     return out
 
 
@@ -78,14 +78,16 @@ def _repeated(
 
 
 def _ndcg(
+    candidates: np.ndarray[tuple[int, int], np.dtype[np.int64]],
     logprobs: Float32,
     values: dict[str, Float32],
     weights: dict[str, float],
-    hit: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
+    targets: Int32,
 ) -> float:
-    """NDCG@10 of one target per case over the candidates."""
-    scores = logprobs + sum(np.float32(weight) * values[name] for name, weight in weights.items())
-    target = np.where(hit & np.isfinite(scores), scores, -np.inf).max(axis=1)
-    rank = (scores > target[:, None]).sum(axis=1)
-    gain = np.where(np.isfinite(target) & (rank < 10), 1 / np.log2(rank + 2), 0.0)
+    """NDCG@10 of one target per case over the candidates; equal scores stand in the order of the items' numbers."""
+    scores = logprobs + sum(np.float32(weight) * values[name] for name, weight in weights.items() if weight)
+    target = np.where(candidates == targets, scores, -np.inf).max(axis=1, keepdims=True)
+    before = (scores > target) | ((scores == target) & (candidates < targets))
+    rank = before.sum(axis=1)
+    gain = np.where(np.isfinite(target[:, 0]) & (rank < 10), 1 / np.log2(rank + 2), 0.0)
     return float(gain.mean())

@@ -1,0 +1,136 @@
+"""Model and priors joined: exact sums, rescue of what a narrow beam misses, rules, and the brute force over all."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as example_settings
+from hypothesis import strategies as st
+
+from genrec.evaluation.generative import GenerativeRanker
+from genrec.fusing import Fusion, unseen
+from genrec.ragged import Ragged
+from tests.helpers.toyworld import Said, fusion, grid
+
+FOUR = grid(2, 2)
+ONE = Ragged.from_lists([[0]])
+NEAR = 1e-6  # engines hand the model's part on in single precision
+
+# The first code of items 0 and 1 is likelier, but what the prior loves there is a thousand times less so.
+TRAP = [0.5495, 0.0005, 0.05, 0.40]
+LOVED = Said("love", (-1, 1, 1, -1))  # mean 0, deviation 1: standardising changes nothing
+
+
+def trapped(*, width: int, rescued: int) -> Fusion:
+    return fusion(FOUR, lambda history: TRAP, [LOVED], {"love": 3.0}, width=width, rescued=rescued)
+
+
+def test_the_score_is_logprob_plus_prior() -> None:
+    found = trapped(width=4, rescued=0).rank(ONE, 4, allowed=[None])[0]
+    # ln .05 + 3, ln .5495 − 3, ln .4 − 3, ln .0005 + 3
+    assert found.items.tolist() == [2, 0, 3, 1]
+    np.testing.assert_allclose(found.scores, [np.log(0.05) + 3, np.log(0.5495) - 3, np.log(0.4) - 3, np.log(0.0005) + 3],
+                               atol=NEAR)  # fmt: skip
+    np.testing.assert_allclose(found.logprobs, np.log([0.05, 0.5495, 0.4, 0.0005]), atol=NEAR)
+
+
+def test_what_the_beam_misses_and_the_prior_loves_is_rescued() -> None:
+    alone = trapped(width=1, rescued=0).rank(ONE, 1, allowed=[None])[0]
+    assert alone.items.tolist() == [0]
+    saved = trapped(width=1, rescued=2).rank(ONE, 1, allowed=[None])[0]
+    assert saved.items.tolist() == [2]
+    np.testing.assert_allclose(saved.scores, [np.log(0.05) + 3], atol=NEAR)
+
+
+def test_the_rescued_stand_where_their_score_puts_them() -> None:
+    """Item 1 is rescued, too, but the model finds it so unlikely that it comes last."""
+    found = fusion(FOUR, lambda history: TRAP, [LOVED], {"love": 1.0}, width=1, rescued=2)
+    ranking = found.rank(ONE, 1, allowed=[None])[0]
+    assert ranking.items.tolist() == [0]  # ln .5495 − 1 > ln .05 + 1
+    assert found.rank(ONE, 4, allowed=[None])[0].items.tolist() == [0, 3, 2, 1]
+
+
+def test_filters_bind_the_beam_and_the_rescued() -> None:
+    allowed = np.array([True, True, False, True])
+    for width, rescued in ((1, 2), (4, 4), (4, 0)):
+        found = trapped(width=width, rescued=rescued).rank(ONE, 4, allowed=[allowed])[0]
+        assert found.items.tolist() == [0, 3, 1]
+    assert trapped(width=4, rescued=4).rank(ONE, 2, allowed=[allowed])[0].items.tolist() == [0, 3]
+
+
+def test_a_filter_that_allows_nothing() -> None:
+    for plan in (trapped(width=4, rescued=4), fusion(FOUR, lambda history: TRAP)):
+        found = plan.rank(ONE, 3, allowed=[np.zeros(4, dtype=bool)])[0]
+        assert (len(found.items), len(found.scores), len(found.logprobs)) == (0, 0, 0)
+
+
+def test_never_by_prior_is_never_however_likely() -> None:
+    hard = fusion(FOUR, lambda history: TRAP, [Said("rule", (-np.inf, 0, 0, 0))], {"rule": 0.1}, width=4, rescued=4)
+    assert hard.rank(ONE, 4, allowed=[None])[0].items.tolist() == [3, 2, 1]
+
+
+def test_without_priors_the_order_is_the_beams() -> None:
+    plan = fusion(FOUR, lambda history: TRAP)
+    assert plan.rank(ONE, 3, allowed=[None])[0].items.tolist() == [0, 3, 2]
+    unweighted = fusion(FOUR, lambda history: TRAP, [LOVED], {"love": 0.0})
+    found = unweighted.rank(ONE, 3, allowed=[None])[0]
+    assert found.items.tolist() == [0, 3, 2]
+    assert found.scores.tolist() == found.logprobs.tolist()
+
+
+def test_ties_go_to_the_item_of_the_lower_number() -> None:
+    even = fusion(FOUR, lambda history: [0.25] * 4, [LOVED], {"love": 1.0})
+    assert even.rank(ONE, 4, allowed=[None])[0].items.tolist() == [1, 2, 0, 3]
+
+
+def test_every_history_gets_its_own_ranking() -> None:
+    """The model likes the next item; both histories are ranked at once and under their own rules."""
+    plan = fusion(FOUR, lambda history: np.roll([0.7, 0.15, 0.1, 0.05], history[-1] + 1).tolist())
+    both = Ragged.from_lists([[0, 1], [3]])
+    first, second = plan.rank(both, 2, allowed=[None, np.array([False, True, True, True])])
+    assert first.items.tolist() == [2, 3]
+    assert second.items.tolist() == [1, 2]
+
+
+def test_a_profile_is_read() -> None:
+    heard: list[str] = []
+    plan = fusion(FOUR, lambda history: TRAP)
+    beam = plan.engine.beam
+
+    def listening(prompts: list[list[int]], *rest: object) -> object:
+        heard.extend("".join(chr(token) for token in prompt if token < 1 << 20) for prompt in prompts)
+        return beam(prompts, *rest)  # type: ignore[arg-type]
+
+    plan.engine.beam = listening  # type: ignore[method-assign, assignment]
+    plan.rank(ONE, 1, allowed=[None], profiles=["likes tea"])
+    assert "likes tea" in heard[0]
+
+
+@given(st.integers(0, 10**6), st.integers(1, 30))
+@example_settings(max_examples=25)
+def test_as_wide_as_the_catalog_is_brute_force(seed: int, k: int) -> None:
+    random = np.random.default_rng(seed)
+    index = grid(3, 4)
+    chances = random.dirichlet(np.ones(12)) * 0.9 + 1e-4
+    likes = np.where(random.random(12) < 0.2, -np.inf, random.normal(size=12))
+    allowed = random.random(12) < 0.7
+    plan = fusion(index, lambda history: chances.tolist(), [Said("likes", tuple(likes))], {"likes": 2.0}, width=12)
+    found = plan.rank(Ragged.from_lists([[5]]), k, allowed=[allowed])[0]
+    scores = np.where(allowed, np.log(chances) + plan.mix.values(ONE)[0], -np.inf)
+    wanted = [item for item in np.argsort(-scores).tolist() if scores[item] > -np.inf][:k]
+    assert found.items.tolist() == wanted
+    np.testing.assert_allclose(found.scores, scores[wanted], atol=1e-5)
+
+
+def test_unseen_is_all_but_the_history() -> None:
+    assert unseen(np.array([1, 1, 3]), 5).tolist() == [True, False, True, False, True]
+    assert unseen(np.array([], dtype=np.int64), 2).tolist() == [True, True]
+
+
+@pytest.mark.parametrize("mask_seen", [True, False])
+def test_as_a_ranker(mask_seen: bool) -> None:
+    """Rows of item numbers, −1 where there is no item left."""
+    ranker = GenerativeRanker(fusion(FOUR, lambda history: TRAP))
+    found = ranker.rank(Ragged.from_lists([[0], [0, 3, 2], []]), 3, mask_seen=mask_seen)
+    masked = [[3, 2, 1], [1, -1, -1], [0, 3, 2]]
+    assert found.tolist() == (masked if mask_seen else [[0, 3, 2]] * 3)
+    assert found.dtype == np.int32

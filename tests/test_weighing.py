@@ -1,0 +1,114 @@
+"""Weights of priors on toy worlds: what alone knows the answer gets weight, what knows nothing is left out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from genrec.items.index import ItemIndex
+from genrec.priors import Prior
+from genrec.ragged import Ragged
+from genrec.splitting import Cases
+from genrec.tuning.weighing import STEPS, chosen_weights
+from tests.helpers.toyworld import Said, fusion, grid
+
+INDEX: ItemIndex = grid(5, 6)
+ITEMS = len(INDEX)
+NOISE = Said("noise", tuple(np.random.default_rng(0).normal(size=ITEMS)))
+
+
+def following(item: int) -> int:
+    """The truth: what everybody takes after an item."""
+    return (7 * item + 3) % ITEMS
+
+
+@dataclass(frozen=True)
+class Knows:
+    """A prior that singles out what follows."""
+
+    name: str = "knows"
+
+    def values(self, histories: Ragged) -> np.ndarray:
+        out = np.zeros((len(histories), ITEMS), dtype=np.float32)
+        for row in range(len(histories)):
+            out[row, following(int(histories[row][-1]))] = 1
+        return out
+
+
+def even(history: list[int]) -> list[float]:
+    return [1 / ITEMS] * ITEMS
+
+
+def sure(history: list[int]) -> list[float]:
+    chances = np.full(ITEMS, 0.001)
+    chances[following(history[-1])] = 0.9
+    return chances.tolist()
+
+
+def wrong(history: list[int]) -> list[float]:
+    """The model is rather sure of something else."""
+    chances = np.full(ITEMS, 0.02)
+    chances[(following(history[-1]) + 1) % ITEMS] = 0.2
+    return chances.tolist()
+
+
+def cases(last: range = range(0, 20)) -> Cases:
+    histories = [[item] for item in last if following(item) != item]
+    targets = [[following(history[-1])] for history in histories]
+    users = [f"u{row}" for row in range(len(histories))]
+    return Cases(users, Ragged.from_lists(histories), Ragged.from_lists(targets), np.zeros(len(users), dtype=np.int64))
+
+
+def weights(opinion: Callable[[list[int]], list[float]], *priors: Prior, width: int = 8) -> dict[str, float]:
+    return chosen_weights(fusion(INDEX, opinion, priors, width=width), cases())
+
+
+@pytest.mark.parametrize("opinion", [even, wrong])
+def test_what_alone_knows_the_answer_gets_weight(opinion: Callable[[list[int]], list[float]]) -> None:
+    found = weights(opinion, NOISE, Knows())
+    assert found["knows"] > 0
+
+
+def test_a_prior_of_noise_beside_a_sure_model_is_left_out() -> None:
+    assert weights(sure, NOISE) == {"noise": 0.0}
+
+
+def test_beside_a_sure_model_nothing_is_needed() -> None:
+    assert weights(sure, NOISE, Knows()) == {"noise": 0.0, "knows": 0.0}
+
+
+def test_weights_are_steps_and_the_same_again() -> None:
+    found = weights(wrong, Knows(), NOISE)
+    assert found == weights(wrong, Knows(), NOISE)
+    assert set(found.values()) <= set(STEPS)
+
+
+def test_the_answer_need_not_be_in_the_beam() -> None:
+    """A beam of one never shows the target; the prior's best items are tried all the same."""
+    assert weights(wrong, Knows(), width=1)["knows"] > 0
+
+
+def test_a_model_without_opinion_is_not_taken_for_perfect() -> None:
+    """Where all scores are equal, the target stands where its number puts it, not first."""
+    assert weights(even, Knows())["knows"] > 0
+
+
+def test_a_hard_rule_among_the_priors() -> None:
+    rule = Said("rule", tuple(np.where(np.arange(ITEMS) == ITEMS - 1, -np.inf, 0.0)))
+    assert weights(wrong, rule, Knows())["knows"] > 0
+
+
+def test_a_case_that_has_seen_everything() -> None:
+    """Nothing is left to rank: the case counts as a miss, the others decide."""
+    some = cases()
+    lists = [some.histories[row].tolist() for row in range(len(some))]
+    whole = Cases(
+        [*some.users, "all"], Ragged.from_lists([*lists, list(range(ITEMS))]),
+        Ragged.from_lists([*([int(some.targets[row][0])] for row in range(len(some))), [0]]), np.append(some.times, 0),
+    )  # fmt: skip
+    assert chosen_weights(fusion(INDEX, wrong, [Knows()], width=8), whole)["knows"] > 0
+
+
+def test_no_priors_no_weights() -> None:
+    assert weights(sure) == {}
