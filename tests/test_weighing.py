@@ -53,7 +53,7 @@ def wrong(history: list[int]) -> list[float]:
     return chances.tolist()
 
 
-def cases(last: range = range(0, 20)) -> Cases:
+def cases(last: range = range(20)) -> Cases:
     histories = [[item] for item in last if following(item) != item]
     targets = [[following(history[-1])] for history in histories]
     users = [f"u{row}" for row in range(len(histories))]
