@@ -17,15 +17,13 @@ EXIT_CODES = (
 )
 NEXT = """[bold]genrec[/bold] {version}: recommends by writing the next item, and says why.
 
-  genrec demo                                        train, measure, recommend and explain on the bundled films
-  genrec prepare log.csv prepared                    read your own log; validate only reports what is wrong with it
-  genrec train --data prepared --out bundle          learn a bundle from it
-  genrec recommend --bundle bundle --history "…; …"  ask it
-  genrec doctor                                      what is installed, what is missing and what it would enable
+  genrec demo             train, measure, recommend, explain on bundled films
+  genrec prepare LOG OUT  read your own log (validate: only say what is wrong)
+  genrec train            learn a bundle from it
+  genrec recommend        ask the bundle
+  genrec doctor           what is installed, what a missing part would enable
 
-[dim]genrec --help lists everything.[/dim]"""
-
-
+[dim]genrec --help lists everything; genrec COMMAND --help its options.[/dim]"""
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.prepare, data.validate, data.index),
     "Models": (training.train, measuring.evaluate),

@@ -50,9 +50,11 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
 
 def quiet_models() -> None:
     """No progress bars and warnings of transformers between our lines."""
+    import logging as standard
     import os
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    standard.getLogger("bitsandbytes").setLevel(standard.ERROR)  # it tells every CPU of a GPU kernel it did not find
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -31,9 +31,10 @@ def test_training_that_was_stopped_goes_on_from_its_checkpoint(
             raise KeyboardInterrupt
 
     out, more = tmp_path / "bundle", ("optimiser.max_seconds=600", "optimiser.evaluations=6")
-    with monkeypatch.context() as patched, pytest.raises(SystemExit) as end:
+    with monkeypatch.context() as patched:
         patched.setattr(Deadline, "on_step_end", stop)
-        trained_here(tiny.data, out, *more)
+        with pytest.raises(SystemExit) as end:
+            trained_here(tiny.data, out, *more)
     assert end.value.code == 130
     assert not out.exists()
     run = tmp_path / "bundle-run"

@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -59,11 +60,15 @@ def trained(data: Path, out: Path, *overrides: str, options: tuple[str, ...] = (
 
 def trained_here(data: Path, out: Path, *overrides: str, options: tuple[str, ...] = ()) -> Path:
     """The same in this process, which has imported already what takes longest."""
-    words = [str(PROGRAM), *_words(data, out, overrides, options)]
-    with mock.patch.object(sys, "argv", words), warnings.catch_warnings():
+    program_here(_words(data, out, overrides, options))
+    return out
+
+
+def program_here(words: Sequence[str]) -> None:
+    """training/sft.py with these arguments."""
+    with mock.patch.object(sys, "argv", [str(PROGRAM), *words]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trainer's; they are no concern of the test
         runpy.run_path(str(PROGRAM), run_name="__main__")
-    return out
 
 
 def command(capture: pytest.CaptureFixture[str], *words: str | Path) -> Done:

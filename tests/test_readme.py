@@ -1,0 +1,86 @@
+"""The README tells the truth: its snippets run, its links lead somewhere, its make targets exist."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.running import ROOT, TINY, Done
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+TITLES = ("Green Tea", "Teapot", "Tea Strainer", "Coffee", "Coffee Mill", "Milk Jug", "Sugar", "Biscuits")
+HEAVY = {"train": TINY}  # command → what makes it small
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    return [shlex.split(line) for block in snippets("sh") for line in block.splitlines() if line.strip()]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the README speaks of."""
+    products = [f"p{number},{title},{'tea' if number < 3 else 'table'}" for number, title in enumerate(TITLES)]
+    (tmp_path / "products.csv").write_text("\n".join(["product,title,shelf", *products]), encoding="utf-8")
+    # Customer c chooses every third product, beginning with product c.
+    rows = [f"c{c},p{(c + 3 * step) % 8},{1000 * step + c}" for c in range(30) for step in range(7)]
+    (tmp_path / "log.csv").write_text("\n".join(["customer,product,when", *rows]), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_make_targets_exist() -> None:
+    targets = [words[1] for words in commands() if words[0] == "make"]
+    assert {"setup", "demo"} <= set(targets)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert [name for name in targets if not re.search(rf"^{name}:", makefile, flags=re.MULTILINE)] == []
+    assert "genrec demo" in makefile
+
+
+def test_every_other_line_is_a_genrec_command() -> None:
+    assert {words[0] for words in commands()} == {"make", "genrec"}
+
+
+def test_the_snippets_run_in_their_order(shop: Path, genrec_command: Callable[..., Done]) -> None:
+    for words in commands():
+        if words[0] == "genrec":
+            done = genrec_command(*words[1:], *HEAVY.get(words[1], ()))
+            assert done.code == 0, f"{shlex.join(words)}\n{done.out[-2000:]}{done.err[-2000:]}"
+    assert (shop / "published" / "model" / "model.safetensors").is_file()
+    (python,) = snippets("python")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, check=True, env=environment)
+    assert len(done.stdout.strip().splitlines()) == 5
+
+
+def test_the_links_lead_somewhere() -> None:
+    for name in ("README.md", "docs/architecture.md", "CONTRIBUTING.md"):
+        page = ROOT / name
+        targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+        assert [target for target in targets if not (page.parent / target).exists()] == [], name
+
+
+def test_the_map_names_files_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:genrec|training|tests)/[\w/]+\.py)`", text)
+    assert named
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_the_package_shows_the_readme() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["readme"] == "README.md"
+
+
+def test_simulated_viewers_and_missing_parts_are_said() -> None:
+    assert "viewers are simulated" in TEXT
+    assert "What it does not do yet" in TEXT
