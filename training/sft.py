@@ -68,10 +68,15 @@ def main() -> None:
     seen = sample(split.valid, settings.optimiser.valid_cases, settings.optimiser.seed)
     valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, settings.window)
     size = sum(weight.numel() for weight in model.parameters())
-    log.info("%d examples, %d tokens an epoch, %d parameters", len(train), len(train.inputs.items), size)
+    variants = settings.mixture.variants
+    tokens = len(train.inputs.items) // variants
+    log.info("%d examples, %d tokens an epoch, %d parameters", len(train) // variants, tokens, size)
 
     # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
-    sft = trainer(model, vocabulary.tokenizer, train, valid, settings.optimiser, run, quiet=arguments.quiet)
+    passes = settings.optimiser.epochs / variants
+    sft = trainer(
+        model, vocabulary.tokenizer, train, valid, settings.optimiser, run, passes=passes, quiet=arguments.quiet
+    )
     sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
     log.info("trained after %.0f s", time.monotonic() - started)
 

@@ -19,6 +19,8 @@ from genrec.errors import IndexingError
 from genrec.ragged import Int64
 
 Float32 = npt.NDArray[np.float32]
+FAR = np.float32(1e6)
+"""Where codes lie that no item uses: nothing is ever nearest to them."""
 _FIT_ROWS = 256  # vectors per code that k-means looks at: more change the centroids little
 
 
@@ -71,7 +73,7 @@ class Quantizer:
         books = np.zeros((levels, size, vectors.shape[1]), dtype=np.float32)
         for level in range(levels):
             # Unused codes lie far away, so that no vector is ever nearest to them.
-            books[level] = np.float32(1e6)
+            books[level] = FAR
             centres = _centres(residual, size, config.seed + level)
             books[level, : len(centres)] = centres
             residual -= books[level, _nearest(residual, books[level])]

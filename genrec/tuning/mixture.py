@@ -20,9 +20,16 @@ _LONGEST = 160  # tokens of an alignment or explanation example
 def mixture(
     asking: NextItemPrompt, catalog: Catalog, histories: Histories, settings: MixtureSettings, seed: int
 ) -> Examples:
-    """One epoch's examples, by task."""
+    """`settings.variants` epochs of examples, each with its own thinned histories, items and phrasings."""
+    return joined([_epoch(asking, catalog, histories, settings, seed + turn) for turn in range(settings.variants)])
+
+
+def _epoch(
+    asking: NextItemPrompt, catalog: Catalog, histories: Histories, settings: MixtureSettings, seed: int
+) -> Examples:
     rng = np.random.default_rng(seed)
-    parts = [next_item(histories.items, asking.head, asking.semantic, asking.window)]
+    kept = histories.items.where(rng.random(len(histories.items.items)) >= settings.dropped)
+    parts = [next_item(kept, asking.head, asking.semantic, asking.window)]
     for task, share in (("item_to_id", settings.item_to_id), ("id_to_item", settings.id_to_item)):
         if share:
             parts.append(_alignment(asking, catalog, task, _drawn(len(catalog), share, rng)))

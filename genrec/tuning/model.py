@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from genrec.bundle import Bundle
+from genrec.items.codes import FAR
 from genrec.items.index import ItemIndex
 from genrec.model.adapters import merged, with_lora
 from genrec.model.base import SCRATCH, make_room, pretrained, scratch
@@ -28,10 +30,28 @@ def starting_model(
         model = scratch(
             settings.scratch, len(vocabulary), pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, seed=seed
         )
+        seed_codes(model, vocabulary, index)
     else:
         model = pretrained(settings.base, revision=settings.revision)
         make_room(model, len(vocabulary), seed)
     return _adapted(settings, model, vocabulary), vocabulary
+
+
+def seed_codes(model: PreTrainedModel, vocabulary: Vocabulary, index: ItemIndex) -> None:
+    """Rows of code tokens from their centroids, in embedding and head: codes that mean the like start out alike.
+
+    A fixed random projection keeps the centroids' distances (Johnson & Lindenstrauss 1984); the rows of a level get
+    the spread that the model was initialised with. Suffix codes mean nothing and stay as they are.
+    """
+    draw = torch.Generator().manual_seed(0)
+    projection = torch.randn(index.codebooks.shape[2], model.config.hidden_size, generator=draw)
+    tables = [model.get_input_embeddings().weight, model.get_output_embeddings().weight]  # type: ignore[no-untyped-call]
+    for level, book in enumerate(index.codebooks):
+        used = np.abs(book).max(axis=1) < FAR
+        rows = torch.from_numpy(book[used] - book[used].mean(axis=0)) @ projection
+        rows *= model.config.initializer_range / torch.clamp(rows.std(), min=1e-9)
+        for table in tables:  # the same one where they are tied
+            table.data[torch.from_numpy(vocabulary.code_ids[level][used])] = rows
 
 
 def continued_model(

@@ -51,11 +51,12 @@ def trainer(
     settings: OptimiserSettings,
     run: Path,
     *,
+    passes: float,
     quiet: bool = False,
 ) -> SFTTrainer:
     """A trainer whose best weights by validation loss are in the model when it ends.
 
-    run: folder of checkpoints and TensorBoard logs.
+    run: folder of checkpoints and TensorBoard logs; passes: over all of `train`, which may hold several epochs.
     """
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(run / "tensorboard"))
     callbacks: list[TrainerCallback] = [EarlyStoppingCallback(settings.patience)]
@@ -63,7 +64,7 @@ def trainer(
         callbacks.append(Deadline(settings.max_seconds))
     return SFTTrainer(
         model,
-        _arguments(settings, run, _every(len(train), settings), quiet),
+        _arguments(settings, run, passes, _every(passes * len(train), settings), quiet),
         train_dataset=Dataset.from_dict(train.columns()),
         eval_dataset=Dataset.from_dict(valid.columns()),
         processing_class=tokenizer,
@@ -71,16 +72,16 @@ def trainer(
     )
 
 
-def _every(examples: int, settings: OptimiserSettings) -> int:
-    """Steps between evaluations."""
-    steps = settings.epochs * examples / (settings.batch_size * settings.accumulate)
+def _every(examples: float, settings: OptimiserSettings) -> int:
+    """Steps between evaluations, for so many examples in all."""
+    steps = examples / (settings.batch_size * settings.accumulate)
     return max(1, round(steps / settings.evaluations))
 
 
-def _arguments(settings: OptimiserSettings, run: Path, every: int, quiet: bool) -> SFTConfig:
+def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int, quiet: bool) -> SFTConfig:
     return SFTConfig(
         output_dir=str(run),
-        num_train_epochs=settings.epochs,
+        num_train_epochs=passes,
         per_device_train_batch_size=settings.batch_size,
         per_device_eval_batch_size=settings.batch_size * 4,
         gradient_accumulation_steps=settings.accumulate,
