@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -26,9 +27,15 @@ from trl.trainer.sft_trainer import SFTTrainer
 from genrec.examples import Examples
 from genrec.tuning.settings import OptimiserSettings
 
+_LEAST_RATE = 0.1  # of the peak learning rate, at the end
+
 
 class Deadline(TrainerCallback):
-    """Ends training, with a last evaluation, when its time is up."""
+    """Ends training, with a last evaluation, when its time is up.
+
+    The learning rate falls along a cosine of the time, too, where that is ahead of the steps: weights from a run that
+    was cut off at a high rate are worse than those of one that came to rest.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -37,6 +44,20 @@ class Deadline(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._end = time.monotonic() + self._seconds
+
+    def on_step_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        optimizer: torch.optim.Optimizer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        share = 1 - (self._end - time.monotonic()) / self._seconds
+        most = args.learning_rate * (_LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * min(share, 1))) / 2)
+        for group in optimizer.param_groups if optimizer is not None else ():
+            group["lr"] = min(group["lr"], most)  # the schedule sets it anew after each step
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if time.monotonic() > self._end:
@@ -87,7 +108,7 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
         gradient_accumulation_steps=settings.accumulate,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine_with_min_lr",
-        lr_scheduler_kwargs={"min_lr_rate": 0.1},
+        lr_scheduler_kwargs={"min_lr_rate": _LEAST_RATE},
         warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,
         bf16=settings.bf16,
