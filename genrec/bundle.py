@@ -50,6 +50,8 @@ class Manifest(BaseModel):
     """Version of the bundle that training went on from."""
     adapter: str | None = None
     """`lora`, or nothing where the weights are whole."""
+    encoder: str = ""
+    """What turned the items' texts into the vectors that the item space was fitted on."""
     language: str = "en"
     """Language of the prompts."""
     window: int

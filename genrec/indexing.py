@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import Ridge
 
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
-from genrec.errors import StorageError
-from genrec.items.codes import Float32, Quantizer
+from genrec.errors import IndexingError, StorageError
+from genrec.items.codes import FAR, Float32, Quantizer
 from genrec.items.collaborative import neighbour_vectors
 from genrec.items.index import ItemIndex
 from genrec.items.space import ItemSpace
-from genrec.items.text import encode_texts, item_texts
-from genrec.ragged import Ragged
+from genrec.items.text import TFIDF, encode_texts, encoder_name, item_texts, unit
+from genrec.ragged import Int64, Ragged
 from genrec.storage import replaced
 from genrec.tuning.settings import ItemSettings
 
@@ -49,17 +50,38 @@ def build_index(catalog: Catalog, histories: Ragged, settings: ItemSettings, cac
 def extend_index(bundle: Bundle, catalog: Catalog, settings: ItemSettings, cache: Path | None = None) -> Built:
     """The bundle's semantic IDs for the items that it knows, and free ones near their text for the others.
 
-    Nothing is refitted; items that the catalog no longer holds are left out. Raises CorruptBundle without a space.
+    Nothing is refitted; items that the catalog no longer holds are left out. Raises CorruptBundle without a space,
+    IndexingError where no code is left or nothing tells where the new items belong.
     """
     described = encode_texts(item_texts(catalog, settings.fields), settings.encoder, cache=cache)
-    known = {item_id: place for place, item_id in enumerate(bundle.index.item_ids)}
-    fresh = np.flatnonzero([item_id not in known for item_id in catalog.item_ids])
-    index = bundle.index
+    index, places = bundle.index, _places(bundle.index, catalog)
+    fresh = np.flatnonzero(places < 0)
     if len(fresh):
-        index = index.add([catalog.item_ids[item] for item in fresh], bundle.space.vectors(described[fresh]))
+        same = encoder_name(settings.encoder) == bundle.manifest.encoder != TFIDF
+        vectors = bundle.space.vectors(described[fresh]) if same else _placed(index, places, described)
+        index = index.add([catalog.item_ids[item] for item in fresh], vectors)
+    return Built(index.select(_places(index, catalog)), described, bundle.space, 0)
+
+
+def _places(index: ItemIndex, catalog: Catalog) -> Int64:
+    """Where each item of the catalog stands in the index, −1 for a new one."""
     places = {item_id: place for place, item_id in enumerate(index.item_ids)}
-    order = np.array([places[item_id] for item_id in catalog.item_ids], dtype=np.int64)
-    return Built(index.select(order), described, bundle.space, 0)
+    return np.array([places.get(item_id, -1) for item_id in catalog.item_ids], dtype=np.int64)
+
+
+def _placed(index: ItemIndex, places: Int64, described: Float32) -> Float32:
+    """Vectors of the new items (place −1) where the space does not know the text vectors: TF-IDF's differ from catalog
+    to catalog. A ridge regression on the items that are known reads from the text what their codes stand for."""
+    meant = np.sum([book[index.codes[:, level]] for level, book in enumerate(index.codebooks)], axis=0)
+    told = np.flatnonzero((places >= 0) & (np.abs(meant).max(axis=1) < FAR / 2)[places])
+    if not len(told):
+        raise IndexingError(
+            "the catalog holds no item of the bundle",
+            value=len(places),
+            remedy="use the bundle's encoder, or train anew",
+        )
+    read = Ridge(alpha=0.1).fit(described[told], meant[places[told]])
+    return unit(read.predict(described[places < 0]).reshape(-1, meant.shape[1]))
 
 
 def save_index(index: ItemIndex, out: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_score_is_logprob_plus_prior() -> None:
     # ln .05 + 3, ln .5495 − 3, ln .4 − 3, ln .0005 + 3
     assert found.items.tolist() == [2, 0, 3, 1]
     np.testing.assert_allclose(found.logprobs, np.log([0.05, 0.5495, 0.4, 0.0005]), atol=NEAR)
-    np.testing.assert_allclose(found.scores, found.logprobs + [3, -3, -3, 3], atol=NEAR)
+    np.testing.assert_allclose(found.scores, found.logprobs + np.array([3, -3, -3, 3]), atol=NEAR)
 
 
 def test_what_the_beam_misses_and_the_prior_loves_is_rescued() -> None:

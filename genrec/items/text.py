@@ -23,6 +23,7 @@ from genrec.errors import ConfigError
 Float32 = npt.NDArray[np.float32]
 
 OFFLINE = "all-MiniLM-L6-v2"
+TFIDF = "tfidf"
 _WORD = r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+"  # a Chinese character is a word of its own
 _LONGEST = 1000  # characters of a text that the encoder reads: it cuts at 256 word pieces anyway
 
@@ -55,8 +56,8 @@ def encode_texts(
     encoder: None for the offline sentence encoder where it is installed and TF-IDF where not; "tfidf"; or the name
     or folder of a sentence-transformers model. cache: a folder that keeps the vectors of these very texts.
     """
-    name = encoder or (OFFLINE if offline_encoder_installed() else "tfidf")
-    if name == "tfidf":
+    name = encoder_name(encoder)
+    if name == TFIDF:
         return _tfidf(texts)
     kept = cache / f"{_fingerprint(name, texts)}.npy" if cache is not None else None
     if kept is not None and kept.is_file():
@@ -68,6 +69,11 @@ def encode_texts(
         np.save(aside, vectors)
         aside.rename(kept)
     return vectors
+
+
+def encoder_name(encoder: str | None) -> str:
+    """The encoder that `encode_texts` takes: the one named, else the offline one where installed, else TF-IDF."""
+    return encoder or (OFFLINE if offline_encoder_installed() else TFIDF)
 
 
 def _fingerprint(encoder: str, texts: Sequence[str]) -> str:

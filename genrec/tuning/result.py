@@ -23,6 +23,7 @@ from genrec.formats import Dataset
 from genrec.fusing import Fusion
 from genrec.indexing import Built
 from genrec.interactions import Histories, Interactions
+from genrec.items.text import encoder_name
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
 from genrec.priors import Collaborative, Content, Mix, Popular
@@ -65,7 +66,8 @@ def save(
         revision=settings.revision if parent is None else parent.manifest.revision,
         parent=None if parent is None else parent.version,
         adapter=None if settings.adapter == "full" else settings.adapter,
-        language=settings.language,
+        encoder=encoder_name(settings.items.encoder) if parent is None else parent.manifest.encoder,
+        language=asking.prompts.language,
         window=settings.window,
         context=context_of(model),
         prior_weights=weights,
