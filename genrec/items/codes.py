@@ -45,8 +45,8 @@ def code_levels(items: int) -> int:
 
 
 def codebook_size(items: int, levels: int) -> int:
-    """The power of two that fits the catalog: 2·√items up to 256, and always four times the room needed."""
-    comfortable = min(256, _power_of_two(2 * items**0.5))
+    """The power of two that fits the catalog: 256, fewer below 256 items, and always four times the room needed."""
+    comfortable = min(256, _power_of_two(items))
     return max(8, comfortable, _power_of_two((4 * items) ** (1 / levels)))
 
 

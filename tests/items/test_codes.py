@@ -28,10 +28,10 @@ def ruled(*numbers: float, suffixed: bool = False, taken: np.ndarray | None = No
 
 
 @pytest.mark.parametrize(
-    ("items", "size"), [(1, 8), (16, 8), (100, 32), (680, 64), (20_000, 256), (4_000_000, 256), (4_200_000, 512)]
+    ("items", "size"), [(1, 8), (16, 16), (100, 128), (680, 256), (20_000, 256), (4_000_000, 256), (4_200_000, 512)]
 )
 def test_codebooks_are_sized_to_the_catalog(items: int, size: int) -> None:
-    """Small catalogs by 2·√items, large ones by four slots for each item."""
+    """Small catalogs a code for each item at most, large ones by four slots for each item."""
     assert codebook_size(items, 3) == size
     assert size**3 >= 4 * items
 
