@@ -44,8 +44,8 @@ def test_levels_are_fitted_to_the_catalog(items: int, levels: int) -> None:
 
 def test_fit_takes_the_size_given_or_the_catalogs() -> None:
     vectors = vectors_of(0, 100)
-    assert Quantizer.fit(vectors).codebooks.shape == (2, 32, 8)
-    assert Quantizer.fit(vectors, CodesConfig(levels=3)).codebooks.shape == (3, 32, 8)
+    assert Quantizer.fit(vectors).codebooks.shape == (2, 128, 8)
+    assert Quantizer.fit(vectors, CodesConfig(levels=3)).codebooks.shape == (3, 128, 8)
     assert Quantizer.fit(vectors, CodesConfig(levels=2, size=16)).codebooks.shape == (2, 16, 8)
 
 
