@@ -37,7 +37,7 @@ def weights(new: Path) -> None:
     save_file({"w": np.arange(6, dtype=np.float32)}, str(new / "model" / "model.safetensors"))
 
 
-def write(out: Path, fill: Callable[[Path], object] = weights, index: ItemIndex = INDEX) -> Bundle:
+def write(out: Path, fill: Callable[[Path], None] = weights, index: ItemIndex = INDEX) -> Bundle:
     prompts = load_prompts(folder("prompts"), "zh")
     return Bundle.write(
         out, MANIFEST, catalog=CATALOG, index=index, space=SPACE, prompts=prompts, weights=fill, card="# Card"

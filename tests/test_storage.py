@@ -115,7 +115,12 @@ def test_a_rename_that_fails_puts_the_old_folder_back(
 def test_every_file_is_flushed_before_the_rename(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[int] = []
     fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda number: (flushed.append(number), fsync(number)))
+
+    def noted(number: int) -> None:
+        flushed.append(number)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", noted)
     fill(tmp_path / "out", "text")
     assert flushed
 

@@ -23,7 +23,7 @@ from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.terminal import guarded
 from genrec.tuning.mixture import mixture
-from genrec.tuning.model import continued_model, starting_model
+from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
 from genrec.tuning.result import sample, save
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
@@ -57,13 +57,15 @@ def main() -> None:
     log.info("semantic IDs of %s codes, index %s, after %.0f s", index.sizes, index.version, time.monotonic() - started)
 
     # Prompts, vocabulary, model, examples.
-    prompts = load_prompts(folder("prompts"), settings.language)
     if parent is None:
+        prompts = load_prompts(folder("prompts"), settings.language)
         texts = item_texts(data.catalog, settings.items.fields)
         model, vocabulary = starting_model(settings, index, prompts, texts)
     else:
+        prompts = parent.prompts
         model, vocabulary = continued_model(settings, parent, index)
     asking = NextItemPrompt(prompts, vocabulary, index, settings.window)
+    refuse_overlong(asking, context_of(model))
     train = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed)
     seen = sample(split.valid, settings.optimiser.valid_cases, settings.optimiser.seed)
     valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, settings.window)
@@ -91,7 +93,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder that genrec prepare wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
     parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs")
-    parser.add_argument("--start", type=Path, help="bundle to go on from: its index, vocabulary and weights")
+    parser.add_argument("--start", type=Path, help="bundle to go on from: its index, prompts, vocabulary and weights")
     parser.add_argument("--run", type=Path, help="folder of checkpoints and logs; default: OUT-run")
     parser.add_argument("--vectors", type=Path, help="folder that keeps text vectors; default: in the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")

@@ -9,7 +9,9 @@ import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle
+from genrec.errors import ConfigError
 from genrec.items.codes import FAR
 from genrec.items.index import ItemIndex
 from genrec.model.adapters import merged, with_lora
@@ -81,6 +83,17 @@ def _tokenizer(settings: SftSettings, prompts: Prompts, texts: Sequence[str]) ->
     sentences = [text for prompt in prompts.by_name.values() for group in prompt.phrasings for text in group.texts]
     templates = [prompt.prompt + prompt.completion for prompt in prompts.by_name.values()]
     return train_tokenizer([*texts, *(templates * 50), *(sentences * 5)], settings.scratch.text_vocabulary)
+
+
+def refuse_overlong(asking: NextItemPrompt, context: int) -> None:
+    """Raises ConfigError when a full window and the answer do not fit into what the model reads."""
+    levels, head = asking.index.levels, len(asking.head)
+    if head + (asking.window + 1) * levels > context:
+        raise ConfigError(
+            "the window is too long for the model", value=asking.window, where="window",
+            allowed=f"up to {(context - head) // levels - 1} items of {levels} codes beside {head} tokens in {context}",
+            remedy="show fewer items, or take a model that reads more",
+        )  # fmt: skip
 
 
 def context_of(model: torch.nn.Module) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer_utils import get_last_checkpoint
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
@@ -64,6 +64,14 @@ class Deadline(TrainerCallback):
             control.should_evaluate = control.should_save = control.should_training_stop = True
 
 
+class Board(TensorBoardCallback):
+    """TensorBoard logs in this folder; transformers would ask the environment, which is one for all runs."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.logging_dir = str(folder)
+
+
 def trainer(
     model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -79,8 +87,7 @@ def trainer(
 
     run: folder of checkpoints and TensorBoard logs; passes: over all of `train`, which may hold several epochs.
     """
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(run / "tensorboard"))
-    callbacks: list[TrainerCallback] = [EarlyStoppingCallback(settings.patience)]
+    callbacks: list[TrainerCallback] = [EarlyStoppingCallback(settings.patience), Board(run / "tensorboard")]
     if settings.max_seconds is not None:
         callbacks.append(Deadline(settings.max_seconds))
     return SFTTrainer(
@@ -123,7 +130,7 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         logging_steps=max(1, every // 4),
-        report_to="tensorboard",
+        report_to="none",
         seed=settings.seed,
         data_seed=settings.seed,
         # Examples come as token numbers with their labels.

@@ -50,7 +50,8 @@ def test_collaborative_sums_the_rows_of_the_chosen() -> None:
 def test_ease_by_hand() -> None:
     """Two items always together, penalty 1, three people: G + I = [[4, 3], [3, 4]], so B off the diagonal is 3/4."""
     fitted = Collaborative.fit(histories([0, 1], [0, 1], [0, 1]), 3, penalty=1.0)
-    np.testing.assert_allclose(fitted.weights.toarray(), [[0, 0.75, 0], [0.75, 0, 0], [0, 0, 0]], atol=1e-6)
+    wanted = np.array([[0, 0.75, 0], [0.75, 0, 0], [0, 0, 0]])
+    np.testing.assert_allclose(fitted.weights.toarray(), wanted, atol=1e-6)
 
 
 def test_only_the_strongest_weights_of_an_item_are_kept() -> None:
@@ -78,7 +79,8 @@ def test_saved_priors_say_the_same(tmp_path: Path, three: tuple[Popular, Content
     again = load_priors(tmp_path / "priors")
     asked = Ragged.from_lists([[0, 1], [2], []])
     assert [prior.name for prior in again] == ["popularity", "content", "collaborative"]
-    for before, after in zip(three, again, strict=True):
+    whole: tuple[Prior, ...] = three
+    for before, after in zip(whole, again, strict=True):
         assert isinstance(after, type(before))
         np.testing.assert_allclose(after.values(asked), before.values(asked), atol=1e-3)  # text in half precision
         assert after.values(asked).dtype == np.float32
