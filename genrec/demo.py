@@ -140,7 +140,7 @@ def as_json(outcome: Outcome, plan: Plan) -> dict[str, Any]:
 
 def _training(plan: Plan) -> list[str]:
     places = ["--data", str(plan.out / "data"), "--out", str(plan.out / "bundle")]
-    config = ["--config", str(folder("training") / "configs" / "scratch.yaml")]
+    config = ["--config", str(folder("training") / "configs" / "demo.yaml")]
     return [*places, *config, *plan.settings]
 
 

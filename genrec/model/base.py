@@ -31,8 +31,8 @@ class ScratchConfig(BaseModel):
     """Text tokens; codes come on top."""
     context: int = Field(1024, ge=64)
     """Longest sequence in tokens."""
-    dropout: float = Field(0.1, ge=0, lt=1)
-    """Dropout of attention weights."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout of attention weights; above 0, CPUs take a slow path."""
     tied: bool = False
     """Whether output rows are the input embeddings: an untied head moves a small model (DESIGN §5)."""
 
