@@ -1,20 +1,17 @@
 """The trainer on toy examples: it stops when validation worsens or time is up, keeps the best, logs where it should."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from genrec.examples import Examples
 from genrec.model.vocabulary import Vocabulary
 from genrec.ragged import Ragged
 from genrec.tuning.settings import OptimiserSettings
-from genrec.tuning.trainer import Deadline, last_checkpoint, trainer
+from genrec.tuning.trainer import last_checkpoint, trainer
 from tests.helpers.tiny import qwen3, small_index, small_vocabulary
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the trainer's own
@@ -96,26 +93,6 @@ def test_evaluations_are_spread_over_the_run(vocabulary: Vocabulary, tmp_path: P
     settings = LIKE.model_copy(update={"evaluations": evaluations})
     sft = run_of(vocabulary, settings, tmp_path / "run", valid=4, passes=3)
     assert len(losses(sft)) == evaluations
-
-
-def test_the_rate_falls_with_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of the time: the middle of the cosine between all and a tenth of the peak. Never above the schedule."""
-    now = 1000.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    state, control = TrainerState(), TrainerControl()
-    arguments = TrainingArguments(output_dir=str(tmp_path), learning_rate=1.0)
-    deadline = Deadline(100)
-    deadline.on_train_begin(arguments, state, control)
-    weight = torch.nn.Parameter(torch.zeros(1))
-    found = []
-    for now, scheduled in ((1000.0, 1.0), (1050.0, 1.0), (1050.0, 0.3), (1100.0, 1.0), (1200.0, 1.0)):  # noqa: B007
-        optimiser = torch.optim.SGD([weight], lr=scheduled)
-        deadline.on_step_begin(arguments, state, control, optimizer=optimiser)
-        found.append(optimiser.param_groups[0]["lr"])
-    np.testing.assert_allclose(found, [1.0, 0.55, 0.3, 0.1, 0.1])
-    assert not control.should_training_stop
-    deadline.on_step_end(arguments, state, control)
-    assert (control.should_training_stop, control.should_evaluate, control.should_save) == (True, True, True)
 
 
 def test_no_checkpoint_yet(tmp_path: Path) -> None:
