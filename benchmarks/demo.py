@@ -53,7 +53,7 @@ def _config(plan: Plan, outcome: Outcome) -> dict[str, object]:
     }
     return {
         "about": TRUTH, "budget_seconds": plan.seconds, "users": plan.users, "split": compared.split.name,
-        "config": (folder("training") / "configs" / "scratch.yaml").read_text(encoding="utf-8"),
+        "config": (folder("training") / "configs" / "demo.yaml").read_text(encoding="utf-8"),
         "overrides": list(plan.settings), "seconds": outcome.seconds, "test_means": means,
         "over_others": {name: compared.differences(name) for name in (ALONE, FUSED)},
     }  # fmt: skip

@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What the run's settings override in training/configs/scratch.yaml."""
+        """What the run's settings override in training/configs/demo.yaml."""
         return (f"optimiser.max_seconds={_TRAINING * self.seconds:.0f}", *self.overrides)
 
 
