@@ -27,7 +27,7 @@ from genrec.tuning.model import context_of, continued_model, refuse_overlong, st
 from genrec.tuning.result import sample, save
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
-from genrec.tuning.trainer import last_checkpoint, trainer
+from genrec.tuning.trainer import forget, last_checkpoint, trainer
 
 log = logging.getLogger("genrec.sft")
 
@@ -79,6 +79,8 @@ def main() -> None:
     sft = trainer(
         model, vocabulary.tokenizer, train, valid, settings.optimiser, run, passes=passes, quiet=arguments.quiet
     )
+    if sft.is_world_process_zero() and not arguments.resume:
+        forget(run)
     sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
     log.info("trained after %.0f s", time.monotonic() - started)
 

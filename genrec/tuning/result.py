@@ -34,7 +34,7 @@ from genrec.tuning.model import context_of
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.weighing import chosen_weights
 
-_CASES = 1000  # validation cases that weights are chosen on
+_CASES = 600  # validation cases that weights are chosen on
 _METRICS = ("recall@10", "ndcg@10")
 
 Stored = Popular | Content | Collaborative

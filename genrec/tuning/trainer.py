@@ -20,7 +20,6 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.integrations.integration_utils import TensorBoardCallback
-from transformers.trainer_utils import get_last_checkpoint
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -144,6 +143,16 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
 
 
 def last_checkpoint(run: Path) -> str | None:
-    """The newest checkpoint of a run, or None to start anew."""
-    found: str | None = get_last_checkpoint(str(run)) if run.is_dir() else None  # type: ignore[no-untyped-call]
-    return found
+    """The newest whole checkpoint of a run, or None to start anew; one that a kill cut short has no state yet."""
+    whole = [path.parent for path in run.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=_step)) if whole else None
+
+
+def forget(run: Path) -> None:
+    """Removes the checkpoints of an earlier run, so that a later --resume cannot take them up."""
+    for path in run.glob("checkpoint-*"):
+        shutil.rmtree(path)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
