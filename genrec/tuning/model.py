@@ -75,14 +75,26 @@ def _adapted(settings: SftSettings, model: PreTrainedModel, vocabulary: Vocabula
 
 def _tokenizer(settings: SftSettings, prompts: Prompts, texts: Sequence[str]) -> PreTrainedTokenizerBase:
     if settings.base != SCRATCH:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            settings.base, revision=settings.revision, trust_remote_code=False
-        )
-        return tokenizer
+        return _pretrained_tokenizer(settings.base, settings.revision)
     # The prompts' words stand several times, so that an instruction becomes few tokens.
     sentences = [text for prompt in prompts.by_name.values() for group in prompt.phrasings for text in group.texts]
     templates = [prompt.prompt + prompt.completion for prompt in prompts.by_name.values()]
     return train_tokenizer([*texts, *(templates * 50), *(sentences * 5)], settings.scratch.text_vocabulary)
+
+
+def _pretrained_tokenizer(name: str, revision: str | None) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            name, revision=revision, trust_remote_code=False
+        )
+    except (OSError, ValueError) as cause:
+        raise ConfigError(
+            "the base model's tokenizer cannot be loaded",
+            value=name,
+            allowed=f"'{SCRATCH}', a folder with model and tokenizer.json, or a hub name such as Qwen/Qwen3-0.6B",
+            remedy=f"check the name and the network ({type(cause).__name__})",
+        ) from cause
+    return tokenizer
 
 
 def refuse_overlong(asking: NextItemPrompt, context: int) -> None:

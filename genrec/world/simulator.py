@@ -65,7 +65,7 @@ class WorldConfig(BaseModel):
     "The same for the likeness to the film seen before."
     skew: float = Field(default=0.5, ge=0)
     "Zipf exponent of popularity."
-    trends: float = Field(default=1.0, ge=0)
+    trends: float = Field(default=0.4, ge=0)
     "How much popularity moves: slow rises and falls, and moments such as a re-release. 0: constant."
 
     @model_validator(mode="after")
