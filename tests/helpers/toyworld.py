@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,9 @@ class Letters:
 
     def ids(self, text: str) -> list[int]:
         return [ord(letter) for letter in text]
+
+    def text(self, ids: Iterable[int]) -> str:
+        return "".join(chr(token) for token in ids if token < _CODES)
 
     def semantic_tokens(self, codes: Int64) -> Int64:
         return np.asarray(_CODES + codes + 1000 * np.arange(codes.shape[1]), dtype=np.int64)
