@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ def compare(
     *,
     sasrec_seconds: float | None = 60.0,
     dropouts: Sequence[float] = (),
+    kept: Path | None = None,
     most: int | None = None,
     seed: int = 0,
     say: Say = lambda text: None,
@@ -72,13 +74,14 @@ def compare(
     """Baselines, the generative model alone and with priors; sasrec_seconds: None leaves SASRec out.
 
     dropouts: of SASRec, each trained for so long and the best taken; none: one that suits the density of the data.
+    kept: a file that holds the trained SASRec; it is read where it is there, else written.
     most: test cases at most, drawn with the seed. Raises SplitError when the data has no test cases.
     """
     manifest = recommender.bundle.manifest
     settings = SplitSettings.model_validate(manifest.split_settings)
     split = split_of(settings, data.interactions, recommender.catalog.item_ids)
     notes = [] if data_hash(split.train) == manifest.data_hash else [_OTHER_DATA]
-    rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, sasrec_seconds, dropouts, notes, say)]
+    rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, sasrec_seconds, dropouts, kept, notes, say)]
     alone = replace(recommender.fusion, mix=Mix((), {}))
     rankers += [GenerativeRanker(alone, ALONE), GenerativeRanker(recommender.fusion, FUSED)]
     test = split.test if most is None else sample(split.test, most, seed)
@@ -96,7 +99,12 @@ _OTHER_DATA = (
 
 
 def _baselines(
-    split: Split, sasrec_seconds: float | None, dropouts: Sequence[float], notes: list[str], say: Say
+    split: Split,
+    sasrec_seconds: float | None,
+    dropouts: Sequence[float],
+    kept: Path | None,
+    notes: list[str],
+    say: Say,
 ) -> list[Scorer]:
     train, items = split.train.histories(split.item_ids), len(split.item_ids)
     say("baselines: popularity, item-kNN, EASE, tuned on validation")
@@ -110,14 +118,24 @@ def _baselines(
     except ConfigError as error:
         notes.append(f"EASE is left out: {error}")
     if sasrec_seconds is not None:
-        say(f"baselines: SASRec, {sasrec_seconds:.0f} s at most")
-        length = int(np.clip(np.quantile(train.items.lengths, 0.95), 10, 50))
-        grid = [
-            SasrecConfig(max_seconds=sasrec_seconds, dropout=dropout, length=length)
-            for dropout in dropouts or (_dropout(split),)
-        ]
-        models.append(sasrec.tune(train, split.valid, items, grid).model)
+        models.append(_sasrec(split, sasrec_seconds, dropouts, kept, say))
     return models
+
+
+def _sasrec(split: Split, seconds: float, dropouts: Sequence[float], kept: Path | None, say: Say) -> sasrec.Sasrec:
+    if kept is not None and kept.is_file():
+        say(f"baselines: SASRec from {kept}")
+        return sasrec.Sasrec.load(kept)
+    say(f"baselines: SASRec, {seconds:.0f} s at most")
+    train = split.train.histories(split.item_ids)
+    length = int(np.clip(np.quantile(train.items.lengths, 0.95), 10, 50))
+    grid = [
+        SasrecConfig(max_seconds=seconds, dropout=dropout, length=length) for dropout in dropouts or (_dropout(split),)
+    ]
+    model = sasrec.tune(train, split.valid, len(split.item_ids), grid).model
+    if kept is not None:
+        model.save(kept)
+    return model
 
 
 def _ease(split: Split) -> Ease:
