@@ -69,12 +69,11 @@ RUNS = (
 def main() -> None:
     arguments = _arguments()
     chosen = [run for run in RUNS if not arguments.only or run.data in arguments.only]
+    if arguments.kept:
+        chosen = [run for run in chosen if (arguments.runs / f"{run.name}.json").is_file()]
     figures = {run.name: _figures(run, arguments) for run in chosen}
     claims = [one for run in chosen for one in _claims(run, figures[run.name])]
-    config = {
-        "overrides": arguments.overrides, "sasrec_seconds": arguments.sasrec_seconds, "most": arguments.most,
-        "config": CONFIG.read_text(encoding="utf-8"), "runs": figures,
-    }  # fmt: skip
+    config = {"config": CONFIG.read_text(encoding="utf-8"), "runs": figures}
     write_results("real_data", config, claims)
 
 
@@ -104,7 +103,11 @@ def _measured(run: Run, arguments: argparse.Namespace) -> dict[str, Any]:
     figures = {"split": done.split.name, "train_events": len(done.split.train), **results_json(done)}
     # The baseline costs little to rank: its own claims stand on every test case.
     whole = evaluate_both(ScoreRanker(Sasrec.load(kept)), done.split.test, (10,))
-    return figures | {"sasrec_on_all_cases": to_json(whole)["results"]}
+    asked = {
+        "sasrec_seconds": arguments.sasrec_seconds, "dropouts": run.dropouts, "most": arguments.most,
+        "overrides": [*run.overrides, *arguments.overrides],
+    }  # fmt: skip
+    return figures | {"asked": asked, "sasrec_on_all_cases": to_json(whole)["results"]}
 
 
 def _claims(run: Run, figures: dict[str, Any]) -> Iterator[Claim]:
@@ -129,6 +132,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--source", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the data sets")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "real_data", help="bundles and figures")
     parser.add_argument("--only", nargs="*", help="data sets to run")
+    parser.add_argument("--kept", action="store_true", help="only gather the runs that are there")
     parser.add_argument("--sasrec-seconds", type=float, default=1500, help="training time of SASRec at most")
     parser.add_argument("--most", type=int, help="test cases at most, drawn with a seed")
     parser.add_argument("overrides", nargs="*", help="settings of training, as section.key=value")
