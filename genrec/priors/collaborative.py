@@ -31,8 +31,12 @@ class Collaborative:
         cls, train: Histories, items: int, *, penalty: float = 100.0, kept: int = 200, half_life: float = 8.0
     ) -> Collaborative:
         """kept: weights of largest size that each item keeps, so that large catalogs stay small on disk."""
-        dense = Ease.fit(train, items, EaseConfig(penalty=penalty)).weights
-        return cls(csr_matrix(_strongest(dense, kept)), half_life)
+        return cls.of_ease(Ease.fit(train, items, EaseConfig(penalty=penalty)), kept=kept, half_life=half_life)
+
+    @classmethod
+    def of_ease(cls, ease: Ease, *, kept: int = 200, half_life: float = 8.0) -> Collaborative:
+        """The prior of an EASE that is fitted already."""
+        return cls(csr_matrix(_strongest(ease.weights, kept)), half_life)
 
     def values(self, histories: Ragged) -> Float32:
         """Sums of the weights from the history's items, the newest counting most."""

@@ -104,10 +104,10 @@ def fit_priors(
     priors: tuple[Stored, ...] = (Popular.fit(histories, items), Content(text_vectors))
     few = sample(valid, _CASES, 0)
     try:
-        penalty = tune(histories, few, items, GRID).config.penalty
+        ease = tune(histories, few, items, GRID).model
     except ConfigError:  # too many items for a dense matrix: the other priors have to do
         return priors
-    fitted = Collaborative.fit(histories, items, penalty=penalty)
+    fitted = Collaborative.of_ease(ease)
     tried = [replace(fitted, half_life=events) for events in HALF_LIVES]
     return (*priors, max(tried, key=lambda prior: _quality(prior, few)))
 
