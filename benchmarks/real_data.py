@@ -19,11 +19,11 @@ from typing import Any
 
 from genrec.benchmarking import Claim, claim, write_results
 from genrec.comparing import ALONE, FUSED, compare, results_json
-from genrec.evaluation.baselines.sasrec import Sasrec
 from genrec.evaluation.protocol import evaluate_both
 from genrec.evaluation.ranker import ScoreRanker
 from genrec.evaluation.report import to_json
 from genrec.preparing import load, prepare
+from genrec.priors import Sequential
 from genrec.programs import run_training
 from genrec.recommender import Recommender
 
@@ -50,7 +50,6 @@ class Run:
     split: str
     short: str
     overrides: tuple[str, ...] = ()
-    dropouts: tuple[float, ...] = (0.2, 0.5)
 
     @property
     def name(self) -> str:
@@ -59,10 +58,10 @@ class Run:
 
 RUNS = (
     Run("ml-100k", "global_time", "ml100k"),
-    Run("movietweetings", "global_time", "movietweetings", dropouts=(0.5,)),
-    Run("amazon-beauty", "leave_last_out", "beauty", BEAUTY, (0.5,)),
+    Run("movietweetings", "global_time", "movietweetings"),
+    Run("amazon-beauty", "leave_last_out", "beauty", BEAUTY),
     Run("ml-100k", "leave_last_out", "ml100k.leave_last_out"),
-    Run("movietweetings", "leave_last_out", "movietweetings.leave_last_out", dropouts=(0.5,)),
+    Run("movietweetings", "leave_last_out", "movietweetings.leave_last_out"),
 )
 
 
@@ -95,18 +94,13 @@ def _measured(run: Run, arguments: argparse.Namespace) -> dict[str, Any]:
         flags = ["--data", str(data), "--out", str(bundle), "--config", str(CONFIG), "--quiet", "--resume"]
         settings = [f"split.kind={run.split}", *run.overrides, *arguments.overrides]
         run_training("sft.py", [*flags, "--vectors", str(arguments.runs / "vectors"), *settings])
-    kept = arguments.runs / f"{run.name}-sasrec.safetensors"
-    done = compare(
-        Recommender.open(bundle), load(data), sasrec_seconds=arguments.sasrec_seconds, dropouts=run.dropouts, kept=kept,
-        most=arguments.most, say=print,
-    )  # fmt: skip
+    recommender = Recommender.open(bundle)
+    done = compare(recommender, load(data), most=arguments.most, say=print)
     figures = {"split": done.split.name, "train_events": len(done.split.train), **results_json(done)}
     # The baseline costs little to rank: its own claims stand on every test case.
-    whole = evaluate_both(ScoreRanker(Sasrec.load(kept)), done.split.test, (10,))
-    asked = {
-        "sasrec_seconds": arguments.sasrec_seconds, "dropouts": run.dropouts, "most": arguments.most,
-        "overrides": [*run.overrides, *arguments.overrides],
-    }  # fmt: skip
+    sasrec = next(prior.model for prior in recommender.fusion.mix.priors if isinstance(prior, Sequential))
+    whole = evaluate_both(ScoreRanker(sasrec), done.split.test, (10,))
+    asked = {"most": arguments.most, "overrides": [*run.overrides, *arguments.overrides]}
     return figures | {"asked": asked, "sasrec_on_all_cases": to_json(whole)["results"]}
 
 
@@ -133,7 +127,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "real_data", help="bundles and figures")
     parser.add_argument("--only", nargs="*", help="data sets to run")
     parser.add_argument("--kept", action="store_true", help="only gather the runs that are there")
-    parser.add_argument("--sasrec-seconds", type=float, default=1500, help="training time of SASRec at most")
     parser.add_argument("--most", type=int, help="test cases at most, drawn with a seed")
     parser.add_argument("overrides", nargs="*", help="settings of training, as section.key=value")
     arguments = parser.parse_args()

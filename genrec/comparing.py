@@ -6,24 +6,22 @@ how the bundle was trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
 from genrec.errors import ConfigError
 from genrec.evaluation.baselines import Ease, Popularity, ease, item_knn, recent_popularity, sasrec
-from genrec.evaluation.baselines.sasrec import SasrecConfig
+from genrec.evaluation.baselines.sasrec import SasrecConfig, fitting_dropout, fitting_length
 from genrec.evaluation.generative import GenerativeRanker
 from genrec.evaluation.protocol import Result, evaluate_both
 from genrec.evaluation.ranker import Ranker, Scorer, ScoreRanker
 from genrec.evaluation.report import differences, table, to_json
 from genrec.formats import Dataset
-from genrec.priors import Mix
+from genrec.priors import Mix, Sequential
 from genrec.recommender import Recommender
 from genrec.splitting import Split
 from genrec.tuning.result import data_hash, sample
@@ -65,23 +63,23 @@ def compare(
     data: Dataset,
     *,
     sasrec_seconds: float | None = 60.0,
-    dropouts: Sequence[float] = (),
-    kept: Path | None = None,
     most: int | None = None,
     seed: int = 0,
     say: Say = lambda text: None,
 ) -> Comparison:
-    """Baselines, the generative model alone and with priors; sasrec_seconds: None leaves SASRec out.
+    """Baselines, the generative model alone and with priors.
 
-    dropouts: of SASRec, each trained for so long and the best taken; none: one that suits the density of the data.
-    kept: a file that holds the trained SASRec; it is read where it is there, else written.
+    SASRec is the bundle's own, which was fitted on the same events and chosen on validation; where the bundle holds
+    none, one is trained for `sasrec_seconds` at most, and None leaves it out.
     most: test cases at most, drawn with the seed. Raises SplitError when the data has no test cases.
     """
     manifest = recommender.bundle.manifest
     settings = SplitSettings.model_validate(manifest.split_settings)
     split = split_of(settings, data.interactions, recommender.catalog.item_ids)
-    notes = [] if data_hash(split.train) == manifest.data_hash else [_OTHER_DATA]
-    rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, sasrec_seconds, dropouts, kept, notes, say)]
+    same = data_hash(split.train) == manifest.data_hash
+    notes = [] if same else [_OTHER_DATA]
+    own = _own_sasrec(recommender) if same else None
+    rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, own, sasrec_seconds, notes, say)]
     alone = replace(recommender.fusion, mix=Mix((), {}))
     rankers += [GenerativeRanker(alone, ALONE), GenerativeRanker(recommender.fusion, FUSED)]
     test = split.test if most is None else sample(split.test, most, seed)
@@ -98,13 +96,12 @@ _OTHER_DATA = (
 )
 
 
+def _own_sasrec(recommender: Recommender) -> sasrec.Sasrec | None:
+    return next((prior.model for prior in recommender.fusion.mix.priors if isinstance(prior, Sequential)), None)
+
+
 def _baselines(
-    split: Split,
-    sasrec_seconds: float | None,
-    dropouts: Sequence[float],
-    kept: Path | None,
-    notes: list[str],
-    say: Say,
+    split: Split, own: sasrec.Sasrec | None, sasrec_seconds: float | None, notes: list[str], say: Say
 ) -> list[Scorer]:
     train, items = split.train.histories(split.item_ids), len(split.item_ids)
     say("baselines: popularity, item-kNN, EASE, tuned on validation")
@@ -117,34 +114,24 @@ def _baselines(
         models.append(_ease(split))
     except ConfigError as error:
         notes.append(f"EASE is left out: {error}")
-    if sasrec_seconds is not None:
-        models.append(_sasrec(split, sasrec_seconds, dropouts, kept, say))
+    if own is not None:
+        models.append(own)
+    elif sasrec_seconds is not None:
+        models.append(_sasrec(split, sasrec_seconds, say))
     return models
 
 
-def _sasrec(split: Split, seconds: float, dropouts: Sequence[float], kept: Path | None, say: Say) -> sasrec.Sasrec:
-    if kept is not None and kept.is_file():
-        say(f"baselines: SASRec from {kept}")
-        return sasrec.Sasrec.load(kept)
+def _sasrec(split: Split, seconds: float, say: Say) -> sasrec.Sasrec:
     say(f"baselines: SASRec, {seconds:.0f} s at most")
-    train = split.train.histories(split.item_ids)
-    length = int(np.clip(np.quantile(train.items.lengths, 0.95), 10, 50))
-    grid = [
-        SasrecConfig(max_seconds=seconds, dropout=dropout, length=length) for dropout in dropouts or (_dropout(split),)
-    ]
-    model = sasrec.tune(train, split.valid, len(split.item_ids), grid).model
-    if kept is not None:
-        model.save(kept)
-    return model
+    train, items = split.train.histories(split.item_ids), len(split.item_ids)
+    config = SasrecConfig(
+        max_seconds=seconds, dropout=fitting_dropout(train, items), length=fitting_length(train)
+    )  # fmt: skip
+    return sasrec.Sasrec.fit(train, split.valid, items, config)
 
 
 def _ease(split: Split) -> Ease:
     return ease.tune(split.train.histories(split.item_ids), split.valid, len(split.item_ids)).model
-
-
-def _dropout(split: Split) -> float:
-    """Dense data wants less of it: half below 20 events an item, a fifth above."""
-    return 0.5 if len(split.train) < 20 * len(split.item_ids) else 0.2
 
 
 def render(done: Comparison) -> list[Table | Text]:

@@ -59,6 +59,7 @@ LAYERS = {
     "indexing": 4,
     "decoding.engine": 2,
     "tuning.result": 5,
+    "tuning.sequence": 5,
     "tuning.weighing": 5,
     "fusing": 5,
     "priors": 5,

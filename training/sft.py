@@ -12,8 +12,11 @@ import logging
 import time
 from pathlib import Path
 
+from accelerate import PartialState
+
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, refuse_foreign
+from genrec.evaluation.baselines.sasrec import fitting_length
 from genrec.examples import last_item
 from genrec.indexing import build_index, extend_index
 from genrec.items.text import item_texts
@@ -22,9 +25,11 @@ from genrec.prompting import load_prompts
 from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.terminal import guarded
+from genrec.tuning.distilling import TrieDistillation
 from genrec.tuning.mixture import mixture
 from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
 from genrec.tuning.result import sample, save
+from genrec.tuning.sequence import sequence_prior
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
 from genrec.tuning.trainer import forget, last_checkpoint, trainer
@@ -39,6 +44,8 @@ def main() -> None:
     run = arguments.run or arguments.out.with_name(arguments.out.name + "-run")
     started = time.monotonic()
     refuse_foreign(arguments.out)
+    if PartialState().is_main_process and not arguments.resume:
+        forget(run)
 
     # What there is to learn from: training events strictly before the validation cut.
     data = load(arguments.data)
@@ -64,29 +71,42 @@ def main() -> None:
     else:
         prompts = parent.prompts
         model, vocabulary = continued_model(settings, parent, index)
-    asking = NextItemPrompt(prompts, vocabulary, index, settings.window)
+    asking = NextItemPrompt(prompts, vocabulary, index, settings.window or fitting_length(histories))
     refuse_overlong(asking, context_of(model))
+
+    # A SASRec beside it: a prior, and a teacher whose distribution the trie turns into targets for every code.
+    beside = sequence_prior(settings, histories, split, asking.window, run / "sasrec.safetensors", parent or None)
+    taught = settings.sequence.taught
+    loss = None
+    if beside is not None and settings.sequence.fitted and taught:
+        loss = TrieDistillation(beside.model.logits, index.trie, index.codes, vocabulary.code_ids, taught)
+
+    # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
     train = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed)
     seen = sample(split.valid, settings.optimiser.valid_cases, settings.optimiser.seed)
-    valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, settings.window)
+    valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, asking.window)
     size = sum(weight.numel() for weight in model.parameters())
     variants = settings.mixture.variants
     tokens = len(train.inputs.items) // variants
     log.info("%d examples, %d tokens an epoch, %d parameters", len(train) // variants, tokens, size)
-
-    # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
     passes = settings.optimiser.epochs / variants
     sft = trainer(
-        model, vocabulary.tokenizer, train, valid, settings.optimiser, run, passes=passes, quiet=arguments.quiet
+        model,
+        vocabulary.tokenizer,
+        train,
+        valid,
+        settings.optimiser,
+        run,
+        passes=passes,
+        quiet=arguments.quiet,
+        loss=loss,
     )
-    if sft.is_world_process_zero() and not arguments.resume:
-        forget(run)
     sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
     log.info("trained after %.0f s", time.monotonic() - started)
 
     # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
     if sft.is_world_process_zero():
-        bundle = save(arguments.out, settings, model, asking, data, split, built, parent)
+        bundle = save(arguments.out, settings, model, asking, data, split, built, beside, parent or None)
         log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
 
 

@@ -30,9 +30,10 @@ class CodesConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     levels: int | None = Field(None, ge=1, le=8)
-    """Codes per semantic ID, coarse to fine; None: two up to 4,096 items, three for more."""
+    """Codes per semantic ID, coarse to fine; None: one up to 4,096 items, three for more."""
     size: int | None = Field(None, ge=2, le=65536)
-    """Codes per level; None sizes it to the catalog: 256, fewer for small catalogs, more for very large ones."""
+    """Codes per level; None sizes it to the catalog: 256, more for very large ones; a code for every item, and some to
+    spare, where there is one level."""
     collisions: Literal["nearest", "suffix"] = "nearest"
     """What separates items of equal codes: the nearest free code of the last level, or a suffix code of their own."""
     seed: int = 0
@@ -40,12 +41,14 @@ class CodesConfig(BaseModel):
 
 
 def code_levels(items: int) -> int:
-    """Levels that fit the catalog: fewer tokens per item train and decode faster, and two tell small catalogs apart."""
-    return 2 if items <= 4096 else 3
+    """Levels that fit the catalog: in a small one every item can have a code of its own, which is learnt best."""
+    return 1 if items <= 4096 else 3
 
 
 def codebook_size(items: int, levels: int) -> int:
-    """The power of two that fits the catalog: 256, fewer below 256 items, and always four times the room needed."""
+    """256, or the power of two that leaves four times the room needed; with one level a quarter more than items."""
+    if levels == 1:
+        return max(8, items + items // 4)
     comfortable = min(256, _power_of_two(items))
     return max(8, comfortable, _power_of_two((4 * items) ** (1 / levels)))
 
@@ -113,10 +116,12 @@ def _sample(vectors: Float32, most: int, seed: int) -> Float32:
 
 
 def _centres(vectors: Float32, size: int, seed: int) -> Float32:
-    distinct = len(np.unique(vectors, axis=0))
+    distinct = np.unique(vectors, axis=0)
+    if len(distinct) <= size:
+        return distinct
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sklearn speaks up when duplicates leave fewer clusters than asked
-        fitted = KMeans(min(size, distinct), n_init=1, max_iter=50, random_state=seed).fit(vectors)
+        warnings.simplefilter("ignore")  # sklearn speaks up when it finds fewer clusters than asked
+        fitted = KMeans(size, n_init=1, max_iter=50, random_state=seed).fit(vectors)
     centres: Float32 = fitted.cluster_centers_.astype(np.float32)
     return centres
 

@@ -31,13 +31,13 @@ class ScratchConfig(BaseModel):
     """Text tokens; codes come on top."""
     context: int = Field(1024, ge=64)
     """Longest sequence in tokens."""
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """Dropout of attention weights; above 0, CPUs take a slow path."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    """Share of the numbers entering the residual stream that is dropped in training."""
     tied: bool = False
     """Whether output rows are the input embeddings: an untied head moves a small model (DESIGN §5)."""
 
 
-def scratch(config: ScratchConfig, vocabulary: int, *, pad_id: int, end_id: int, seed: int = 0) -> PreTrainedModel:
+def scratch(config: ScratchConfig, vocabulary: int, *, pad_id: int, end_id: int, seed: int = 0) -> Qwen3ForCausalLM:
     """A freshly initialised model for `vocabulary` tokens; the same seed gives the same weights."""
     torch.manual_seed(seed)
     return Qwen3ForCausalLM(
@@ -50,7 +50,6 @@ def scratch(config: ScratchConfig, vocabulary: int, *, pad_id: int, end_id: int,
             num_key_value_heads=config.heads,
             head_dim=config.hidden // config.heads,
             max_position_embeddings=config.context,
-            attention_dropout=config.dropout,
             tie_word_embeddings=config.tied,
             pad_token_id=pad_id,
             eos_token_id=end_id,

@@ -4,5 +4,6 @@ from genrec.priors.collaborative import Collaborative
 from genrec.priors.content import Content
 from genrec.priors.mix import Mix, Prior, standardised
 from genrec.priors.popularity import Popular
+from genrec.priors.sequence import Sequential
 
-__all__ = ["Collaborative", "Content", "Mix", "Popular", "Prior", "standardised"]
+__all__ = ["Collaborative", "Content", "Mix", "Popular", "Prior", "Sequential", "standardised"]

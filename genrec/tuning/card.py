@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from genrec.bundle import Manifest
-from genrec.tuning.settings import SftSettings
 
 _CARD = """---
 library_name: transformers
@@ -34,7 +33,7 @@ choose settings, so expect a little less. Test figures come from `genrec evaluat
 """
 
 
-def model_card(manifest: Manifest, settings: SftSettings, events: int, users: int, items: int) -> str:
+def model_card(manifest: Manifest, events: int, users: int, items: int) -> str:
     rows = [
         f"| {name} | {one['value']:.4f} | {one['low']:.4f} to {one['high']:.4f} |"
         for name, one in manifest.metrics.items()
@@ -48,7 +47,7 @@ def model_card(manifest: Manifest, settings: SftSettings, events: int, users: in
         split=manifest.split,
         data_hash=manifest.data_hash,
         seed=manifest.seed,
-        window=settings.window,
+        window=manifest.window,
         priors=", ".join(f"{name} {weight:g}" for name, weight in manifest.prior_weights.items()) or "none",
         metrics="\n".join(rows),
     )

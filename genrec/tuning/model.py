@@ -16,6 +16,7 @@ from genrec.items.codes import FAR
 from genrec.items.index import ItemIndex
 from genrec.model.adapters import merged, with_lora
 from genrec.model.base import SCRATCH, make_room, pretrained, scratch
+from genrec.model.dropout import add_dropout
 from genrec.model.loading import weights
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
 from genrec.prompting import Prompts
@@ -28,11 +29,13 @@ def starting_model(
     """A scratch model, or a pretrained one with rows for the codes; with an adapter if the settings say so."""
     vocabulary = Vocabulary.extend(_tokenizer(settings, prompts, texts), index, prompts.control_tokens)
     seed = settings.optimiser.seed
+    model: PreTrainedModel
     if settings.base == SCRATCH:
-        model = scratch(
+        model = small = scratch(
             settings.scratch, len(vocabulary), pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, seed=seed
         )
-        seed_codes(model, vocabulary, index)
+        seed_codes(small, vocabulary, index)
+        add_dropout(small, settings.scratch.dropout)
     else:
         model = pretrained(settings.base, revision=settings.revision)
         make_room(model, len(vocabulary), seed)

@@ -29,8 +29,8 @@ from genrec.interactions import Histories, Interactions
 from genrec.items.text import encoder_name
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
-from genrec.priors import Collaborative, Content, Mix, Popular
-from genrec.priors.stored import save_priors
+from genrec.priors import Collaborative, Content, Mix, Popular, Sequential
+from genrec.priors.stored import Stored, save_priors
 from genrec.splitting import Cases, Split
 from genrec.tuning.card import model_card
 from genrec.tuning.model import context_of
@@ -42,8 +42,6 @@ HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 1e6)
 _CASES = 600  # validation cases that weights are chosen on
 _METRICS = ("recall@10", "ndcg@10")
 
-Stored = Popular | Content | Collaborative
-
 
 def save(
     out: Path,
@@ -53,6 +51,7 @@ def save(
     data: Dataset,
     split: Split,
     built: Built,
+    sequence: Sequential | None = None,
     parent: Bundle | None = None,
 ) -> Bundle:
     """Writes the bundle, with prior weights chosen and metrics measured on validation."""
@@ -60,6 +59,7 @@ def save(
     histories = split.train.histories(split.item_ids)
     valid = sample(split.valid, _CASES, settings.optimiser.seed)
     priors = fit_priors(histories, valid, len(data.catalog), built.described)
+    priors = priors if sequence is None else (*priors, sequence)
     engine = engine_of(model, asking.vocabulary, context_of(model))
     fusion = Fusion(engine, asking, Mix(priors, {}))
     weights = chosen_weights(fusion, valid)
@@ -73,7 +73,7 @@ def save(
         adapter=None if settings.adapter == "full" else settings.adapter,
         encoder=encoder_name(settings.items.encoder) if parent is None else parent.manifest.encoder,
         language=asking.prompts.language,
-        window=settings.window,
+        window=asking.window,
         context=context_of(model),
         prior_weights=weights,
         split=split.name,
@@ -90,7 +90,7 @@ def save(
         space=built.space,
         prompts=asking.prompts,
         weights=lambda folder: _write(folder, model, asking.vocabulary, priors),
-        card=model_card(manifest, settings, len(split.train), len(histories), len(data.catalog)),
+        card=model_card(manifest, len(split.train), len(histories), len(data.catalog)),
     )
 
 

@@ -59,6 +59,26 @@ class MixtureSettings(BaseModel):
     """Epochs drawn differently, which training then passes over in turn."""
 
 
+class SequenceSettings(BaseModel):
+    """A SASRec fitted beside the language model: a prior of the bundle, and the model's teacher through the trie."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fitted: bool = True
+    """Whether there is one; a run that goes on from a bundle otherwise keeps the bundle's."""
+    taught: float = Field(0.7, ge=0, le=1)
+    """Share of its soft targets in the loss of every code; 0: a prior only. Above 0 the logits of all positions are
+    held at once, which suits small vocabularies."""
+    width: int = Field(128, ge=8)
+    """Numbers in its item vectors."""
+    dropout: float | None = Field(None, ge=0, lt=1)
+    """Share of numbers dropped while it trains; None: a half for sparse data, a fifth for dense."""
+    epochs: int = Field(60, ge=1)
+    """Passes over the data at most; it stops when validation NDCG@10 does."""
+    max_seconds: float | None = Field(None, gt=0)
+    """Its training stops after this time at the latest."""
+
+
 class OptimiserSettings(BaseModel):
     """How long and how fast to learn."""
 
@@ -107,9 +127,10 @@ class SftSettings(BaseModel):
     """Shape of the adapter."""
     language: str = "en"
     """Language of the prompts."""
-    window: int = Field(50, ge=2)
-    """Items of a history that a prompt shows."""
+    window: int | None = Field(None, ge=2)
+    """Items of a history that a prompt shows; None: as many as 95 of 100 histories have, 10 to 50."""
     items: ItemSettings = ItemSettings()
     split: SplitSettings = SplitSettings()
+    sequence: SequenceSettings = SequenceSettings()
     mixture: MixtureSettings = MixtureSettings()
     optimiser: OptimiserSettings = OptimiserSettings()

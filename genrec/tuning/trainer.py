@@ -1,10 +1,15 @@
-"""trl's SFTTrainer as it is, configured: early stopping, checkpoints, TensorBoard, a time limit. Knows no task."""
+"""trl's and transformers' trainers as they are, configured: early stopping, checkpoints, TensorBoard, a time limit.
+
+Knows no task. A loss of one's own goes to transformers' trainer, because trl's would run the model twice for it.
+"""
 
 from __future__ import annotations
 
 import math
 import shutil
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -24,9 +30,10 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from genrec.examples import Examples
+from genrec.examples import IGNORED, Examples
 from genrec.tuning.settings import OptimiserSettings
 
+Loss = Callable[..., torch.Tensor]
 _LEAST_RATE = 0.1  # of the peak learning rate, at the end
 
 
@@ -82,22 +89,41 @@ def trainer(
     *,
     passes: float,
     quiet: bool = False,
-) -> SFTTrainer:
+    loss: Loss | None = None,
+) -> Trainer:
     """A trainer whose best weights by validation loss are in the model when it ends.
 
-    run: folder of checkpoints and TensorBoard logs; passes: over all of `train`, which may hold several epochs.
+    run: folder of checkpoints and TensorBoard logs; passes: over all of `train`, which may hold several epochs;
+    loss: called with the model's outputs and the labels, in place of cross-entropy under trl's fused head.
     """
     callbacks: list[TrainerCallback] = [EarlyStoppingCallback(settings.patience), Board(run / "tensorboard")]
     if settings.max_seconds is not None:
         callbacks.append(Deadline(settings.max_seconds))
-    return SFTTrainer(
-        model,
-        _arguments(settings, run, passes, _every(passes * len(train), settings), quiet),
-        train_dataset=Dataset.from_dict(train.columns()),
-        eval_dataset=Dataset.from_dict(valid.columns()),
-        processing_class=tokenizer,
-        callbacks=callbacks,
-    )
+    parts: dict[str, Any] = {
+        "args": _arguments(settings, run, passes, _every(passes * len(train), settings), quiet),
+        "train_dataset": Dataset.from_dict(train.columns()),
+        "eval_dataset": Dataset.from_dict(valid.columns()),
+        "processing_class": tokenizer,
+        "callbacks": callbacks,
+    }
+    if loss is None:
+        return SFTTrainer(model, **parts)
+    return Trainer(model, **parts, data_collator=Padded(int(tokenizer.pad_token_id)), compute_loss_func=loss)
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Rows of token numbers → a batch, padded on the right: a causal model never looks there, so no mask is needed."""
+
+    pad_id: int
+
+    def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        return {"input_ids": _padded(rows, "input_ids", self.pad_id), "labels": _padded(rows, "labels", IGNORED)}
+
+
+def _padded(rows: Sequence[dict[str, list[int]]], column: str, fill: int) -> torch.Tensor:
+    tensors = [torch.tensor(row[column]) for row in rows]
+    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=fill)
 
 
 def _every(examples: float, settings: OptimiserSettings) -> int:
@@ -150,7 +176,8 @@ def last_checkpoint(run: Path) -> str | None:
 
 
 def forget(run: Path) -> None:
-    """Removes the checkpoints of an earlier run, so that a later --resume cannot take them up."""
+    """Removes what an earlier run kept, so that a later --resume cannot take it up."""
+    (run / "sasrec.safetensors").unlink(missing_ok=True)
     for path in run.glob("checkpoint-*"):
         shutil.rmtree(path)
 

@@ -9,7 +9,7 @@ from genrec.priors.mix import Float32, Mix, standardised
 from genrec.ragged import Int32, Ragged
 from genrec.splitting import Cases
 
-STEPS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)
+STEPS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0)
 """Weights tried of each prior, in units of log-probability per standard deviation."""
 _ROUNDS = 3
 

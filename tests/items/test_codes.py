@@ -36,15 +36,21 @@ def test_codebooks_are_sized_to_the_catalog(items: int, size: int) -> None:
     assert size**3 >= 4 * items
 
 
-@pytest.mark.parametrize(("items", "levels"), [(1, 2), (4096, 2), (4097, 3), (2_000_000, 3)])
+@pytest.mark.parametrize(("items", "levels"), [(1, 1), (4096, 1), (4097, 3), (2_000_000, 3)])
 def test_levels_are_fitted_to_the_catalog(items: int, levels: int) -> None:
     assert code_levels(items) == levels
-    assert codebook_size(items, levels) ** levels >= 4 * items
+    assert codebook_size(items, levels) ** levels >= (4 if levels > 1 else 1.25) * items - 1
+
+
+def test_in_one_level_every_item_has_a_code_of_its_own() -> None:
+    vectors = vectors_of(0, 100)
+    codes, _ = Quantizer.fit(vectors).encode(vectors)
+    assert len(np.unique(codes)) == 100
 
 
 def test_fit_takes_the_size_given_or_the_catalogs() -> None:
     vectors = vectors_of(0, 100)
-    assert Quantizer.fit(vectors).codebooks.shape == (2, 128, 8)
+    assert Quantizer.fit(vectors).codebooks.shape == (1, 125, 8)
     assert Quantizer.fit(vectors, CodesConfig(levels=3)).codebooks.shape == (3, 128, 8)
     assert Quantizer.fit(vectors, CodesConfig(levels=2, size=16)).codebooks.shape == (2, 16, 8)
 

@@ -18,7 +18,6 @@ from genrec.splitting import Cases
 from genrec.tuning.card import model_card
 from genrec.tuning.model import refuse_overlong
 from genrec.tuning.result import data_hash, fit_priors, sample
-from genrec.tuning.settings import SftSettings
 from tests.helpers.toyworld import Letters, grid
 
 CASES = Cases(
@@ -88,7 +87,7 @@ def test_the_card_says_what_was_measured() -> None:
         seed=3, prior_weights={"content": 0.4},
         metrics={"validation ndcg@10": {"value": 0.1234, "low": 0.1, "high": 0.2}},
     )  # fmt: skip
-    card = model_card(manifest, SftSettings(window=9), 12345, 678, 90)
+    card = model_card(manifest, 12345, 678, 90)
     for said in (
         "12,345",
         "678",
@@ -99,4 +98,4 @@ def test_the_card_says_what_was_measured() -> None:
         "0.1000 to 0.2000",
     ):
         assert said in card
-    assert "peft" not in model_card(manifest.model_copy(update={"adapter": None}), SftSettings(), 1, 1, 1)
+    assert "peft" not in model_card(manifest.model_copy(update={"adapter": None}), 1, 1, 1)

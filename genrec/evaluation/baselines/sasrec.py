@@ -28,7 +28,7 @@ from genrec.interactions import Histories
 from genrec.ragged import Int32, Ragged
 from genrec.splitting import Cases
 
-__all__ = ["Epoch", "Sasrec", "SasrecConfig", "training_windows", "tune"]
+__all__ = ["Epoch", "Sasrec", "SasrecConfig", "fitting_dropout", "fitting_length", "training_windows", "tune"]
 
 _SCORED = 256  # histories encoded at once
 
@@ -96,6 +96,10 @@ class Sasrec:
             logits = self._states(histories) @ self.network.items.T
             return torch.log_softmax(logits, dim=1).numpy()
 
+    def logits(self, windows: Tensor) -> Tensor:
+        """Log-weights of what follows every real place of left-padded windows, float32 [real places, n_items]."""
+        return self.network(windows)[windows >= 0] @ self.network.items.T  # type: ignore[no-any-return]
+
     def save(self, path: Path) -> None:
         """One safetensors file with the settings in its header."""
         save_file(self.network.state_dict(), path, metadata={"sasrec": self.config.model_dump_json()})
@@ -122,6 +126,16 @@ class Sasrec:
             window = histories.take(rows).padded(int(lengths[rows].max(initial=1)))
             out[rows] = self.network(torch.from_numpy(window).long())[:, -1]
         return out
+
+
+def fitting_dropout(train: Histories, n_items: int) -> float:
+    """Dense data wants less of it: half below 20 events an item, a fifth above."""
+    return 0.5 if len(train.items.items) < 20 * n_items else 0.2
+
+
+def fitting_length(train: Histories) -> int:
+    """As many events as 95 of 100 histories have, 10 to 50."""
+    return int(np.clip(np.quantile(train.items.lengths, 0.95), 10, 50)) if len(train) else 10
 
 
 def tune(

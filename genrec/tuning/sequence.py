@@ -1,0 +1,70 @@
+"""The SASRec beside the language model: fitted for this run, or taken over from the bundle that it goes on from.
+
+Does not know the language model.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from accelerate import PartialState
+
+from genrec.bundle import Bundle
+from genrec.evaluation.baselines.sasrec import Epoch, Sasrec, SasrecConfig, fitting_dropout
+from genrec.interactions import Histories
+from genrec.priors import Sequential
+from genrec.priors.stored import load_priors
+from genrec.splitting import Split
+from genrec.tuning.settings import SftSettings
+
+log = logging.getLogger("genrec.sft")
+
+
+def sequence_prior(
+    settings: SftSettings, train: Histories, split: Split, length: int, kept: Path, parent: Bundle | None = None
+) -> Sequential | None:
+    """length: items of a history that it reads; kept: a file that holds it once it is trained, for runs that go on.
+
+    None where the settings want none and there is no parent's, or where no history has two events to learn from.
+    """
+    if not settings.sequence.fitted or train.items.lengths.max(initial=0) < 2:
+        return None if parent is None else _inherited(parent, split.item_ids)
+    config = sequence_config(settings, train, len(split.item_ids), length)
+    if kept.is_file():
+        model = Sasrec.load(kept)
+        if model.config == config and model.n_items == len(split.item_ids):
+            return Sequential.of(model, train)
+    model = Sasrec.fit(train, split.valid, len(split.item_ids), config, report=_say)
+    if PartialState().is_main_process:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        model.save(kept)
+    return Sequential.of(model, train)
+
+
+def sequence_config(settings: SftSettings, train: Histories, items: int, length: int) -> SasrecConfig:
+    """The network's settings for these data."""
+    chosen = settings.sequence
+    dropout = fitting_dropout(train, items) if chosen.dropout is None else chosen.dropout
+    return SasrecConfig(
+        width=chosen.width,
+        dropout=dropout,
+        length=length,
+        epochs=chosen.epochs,
+        max_seconds=chosen.max_seconds,
+        seed=settings.optimiser.seed,
+    )
+
+
+def _inherited(parent: Bundle, item_ids: list[str]) -> Sequential | None:
+    """The parent's, for the items of this catalog; those that it does not know are left to the other priors."""
+    for prior in load_priors(parent.folder / "priors"):
+        if isinstance(prior, Sequential):
+            places = {item_id: place for place, item_id in enumerate(parent.index.item_ids)}
+            return prior.select(np.array([places.get(item_id, -1) for item_id in item_ids], dtype=np.int64))
+    return None
+
+
+def _say(epoch: Epoch) -> None:
+    log.info("SASRec epoch %d: validation NDCG@10 %.4f after %.0f s", epoch.number, epoch.valid_ndcg, epoch.seconds)
