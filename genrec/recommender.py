@@ -53,6 +53,15 @@ class RecommendedItem(_Answer):
     explanation: str | None = None
 
 
+class ToldItem(_Answer):
+    """Why one item would be recommended."""
+
+    id: str
+    title: str
+    explanation: str
+    evidence: EvidenceShown
+
+
 class WindowShown(_Answer):
     """What of the history the prompt showed."""
 
@@ -84,6 +93,12 @@ class Recommender:
     fusion: Fusion
     popular: Popular | None
     explainer: Explainer
+    live: Catalog | None = None
+    """The catalog after edits, in place of the bundle's."""
+    available: Bool | None = None
+    """Items that may be recommended, bool [items]; None: all."""
+    edition: int = 0
+    """Number of the last catalog edit; 0: the bundle's own catalog."""
 
     @classmethod
     def open(cls, folder: str | Path, *, device: str | None = None, width: int = 50) -> Recommender:
@@ -100,7 +115,7 @@ class Recommender:
 
     @property
     def catalog(self) -> Catalog:
-        return self.bundle.catalog
+        return self.bundle.catalog if self.live is None else self.live
 
     @property
     def version(self) -> str:
@@ -130,6 +145,7 @@ class Recommender:
         ranking = self._rank(fusion, chosen, k, mask)
         told = self.explainer.explain(chosen, ranking.items.tolist()) if explain and len(chosen) else []
         asked = {"history": list(history), "k": k, "exclude": sorted(exclude), "repeats": repeats}
+        asked |= {"edition": self.edition} if self.edition else {}
         asked |= {"weights": dict(fusion.mix.weights), "allowed": "" if allowed is None else allowed.tobytes().hex()}
         return Recommendation(
             id=hashlib.sha256(json.dumps([self.version, asked], sort_keys=True).encode()).hexdigest()[:24],
@@ -145,6 +161,13 @@ class Recommender:
         """Why each item would be recommended after this history."""
         return self.explainer.explain(self.catalog.numbers(history), self.catalog.numbers(items).tolist())
 
+    def told(self, history: Sequence[str], items: Sequence[str]) -> list[ToldItem]:
+        """The same in the shape of an answer."""
+        return [
+            ToldItem(id=item, title=self.catalog.titles[one.item], explanation=one.text, evidence=self._evidence(one))
+            for item, one in zip(items, self.explain(history, items), strict=True)
+        ]
+
     def find(self, titles: Sequence[str]) -> list[str]:
         """Item ids by fuzzy title; raises UnknownItem with the nearest titles."""
         return [self.catalog.item_ids[self.catalog.find(title)] for title in titles]
@@ -152,6 +175,8 @@ class Recommender:
     def _mask(self, chosen: Int64, exclude: Sequence[str], allowed: Bool | None, repeats: bool) -> Bool:
         mask = np.ones(len(self.catalog), dtype=bool) if repeats else unseen(chosen, len(self.catalog))
         mask[self.catalog.numbers(exclude)] = False
+        if self.available is not None:
+            mask &= self.available
         if allowed is None:
             return mask
         if allowed.shape != mask.shape:

@@ -1,0 +1,139 @@
+"""A catalog that changes under a running recommender: new items, new fields, items out of stock. Trains nothing.
+
+Items are only ever added, so that item numbers hold; one that is deleted stays as a row that nothing may recommend,
+and histories that hold it can still be read. Does not know who keeps the changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import Ridge
+
+from genrec.asking import NextItemPrompt
+from genrec.catalog import Catalog
+from genrec.errors import DataError
+from genrec.explaining import Explainer
+from genrec.fusing import Bool, Fusion
+from genrec.indexing import placed
+from genrec.items.codes import Float32
+from genrec.items.text import TFIDF, encode_texts, encoder_name, item_texts, unit
+from genrec.priors import Collaborative, Content, Mix, Popular, Prior
+from genrec.recommender import Recommender
+
+
+@dataclass(frozen=True)
+class ItemChange:
+    """What an item is from now on. fields: its whole row but the id; available: whether it may be recommended."""
+
+    item_id: str
+    fields: Mapping[str, Any]
+    available: bool = True
+
+
+def checked_row(catalog: Catalog, item_id: str, fields: Mapping[str, Any]) -> pl.DataFrame:
+    """The item as one row of this catalog; raises DataError for fields it lacks and values that do not fit them."""
+    schema = catalog.table.schema
+    unknown = sorted(set(fields) - set(schema) | {"item_id"} & set(fields))
+    if unknown:
+        allowed = ", ".join(name for name in schema if name != "item_id")
+        raise DataError("the catalog has no such fields", value=unknown, where=f"item {item_id}", allowed=allowed)
+    row = {"item_id": item_id, **fields}
+    if not str(row.get("title") or "").strip():
+        raise DataError("an item needs a title", where=f"item {item_id}", remedy="give it one")
+    for name, value in row.items():
+        _check(name, value, schema[name])
+    return pl.DataFrame([row], schema=schema)
+
+
+def _check(name: str, value: Any, kind: Any) -> None:
+    try:
+        pl.DataFrame({name: [value]}, schema={name: kind}, strict=True)
+    except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
+        raise DataError("a value does not fit its field", value=value, where=name, allowed=str(kind)) from None
+
+
+def changed_catalog(catalog: Catalog, changes: Sequence[ItemChange]) -> Catalog:
+    """The catalog with these rows in place of the old ones, new items last; the last change of an item counts."""
+    last = {change.item_id: change for change in changes}
+    if not last:
+        return catalog
+    rows = pl.concat([checked_row(catalog, change.item_id, change.fields) for change in last.values()])
+    known = set(catalog.item_ids)
+    old = rows.filter(pl.col("item_id").is_in(known))
+    table = catalog.table.update(old, on="item_id", include_nulls=True) if len(old) else catalog.table
+    return Catalog(pl.concat([table, rows.filter(~pl.col("item_id").is_in(known))]))
+
+
+def availability(catalog: Catalog, before: Bool | None, changes: Sequence[ItemChange]) -> Bool:
+    """Which items of the changed catalog may be recommended, bool [items]."""
+    mask = np.ones(len(catalog), dtype=bool)
+    if before is not None:
+        mask[: len(before)] = before
+    for change in changes:
+        mask[catalog.numbers([change.item_id])] = change.available
+    return mask
+
+
+def changed(recommender: Recommender, changes: Sequence[ItemChange], edition: int) -> Recommender:
+    """A recommender of the changed catalog with the same model; the old one goes on serving whoever holds it.
+
+    New items get free semantic IDs near their text and stand in every prior. Raises DataError, IndexingError.
+    """
+    catalog = changed_catalog(recommender.catalog, changes)
+    fusion, explainer = recommender.fusion, recommender.explainer
+    if len(catalog) > len(recommender.catalog):
+        fusion = _wider(recommender, catalog)
+    if catalog is not recommender.catalog:
+        explainer = Explainer(fusion.engine, fusion.asking, explainer.vocabulary, explainer.prompts, catalog)
+    popular = next((prior for prior in fusion.mix.priors if isinstance(prior, Popular)), recommender.popular)
+    mask = availability(catalog, recommender.available, changes)
+    return replace(
+        recommender, live=catalog, fusion=fusion, explainer=explainer, popular=popular, available=mask, edition=edition
+    )
+
+
+def _wider(recommender: Recommender, catalog: Catalog) -> Fusion:
+    old, asking = recommender.fusion, recommender.fusion.asking
+    known = len(recommender.catalog)
+    content = next((prior for prior in old.mix.priors if isinstance(prior, Content)), None)
+    vectors, described = _new_vectors(recommender, catalog, content)
+    index = asking.index.add(catalog.item_ids[known:], vectors)
+    priors = tuple(extended(prior, len(catalog), described) for prior in old.mix.priors)
+    wider = NextItemPrompt(asking.prompts, asking.vocabulary, index, asking.window)
+    return Fusion(old.engine, wider, Mix(priors, old.mix.weights), old.width, old.rescued)
+
+
+def _new_vectors(recommender: Recommender, catalog: Catalog, content: Content | None) -> tuple[Float32, Float32]:
+    """Of the new items: where they stand in the item space, and their text vectors for the content prior."""
+    bundle, index, known = recommender.bundle, recommender.fusion.asking.index, len(recommender.catalog)
+    if encoder_name(bundle.manifest.encoder or None) != TFIDF:
+        fresh = encode_texts(item_texts(catalog.select(np.arange(known, len(catalog)))), bundle.manifest.encoder)
+        return bundle.space.vectors(fresh), fresh
+    described = encode_texts(item_texts(catalog), TFIDF)
+    places = np.concatenate([np.arange(known), np.full(len(catalog) - known, -1)])
+    vectors = placed(index, places, described)
+    if content is None:
+        return vectors, np.zeros((len(vectors), 0), dtype=np.float32)
+    read = Ridge(alpha=0.1).fit(described[:known], content.vectors)
+    return vectors, unit(np.asarray(read.predict(described[known:])).reshape(len(vectors), -1))
+
+
+def extended(prior: Prior, items: int, described: Float32 | None = None) -> Prior:
+    """The prior over more items: nobody chose the new ones; described: their text vectors, none: nothing is alike."""
+    if isinstance(prior, Popular):
+        return replace(prior, counts=np.pad(prior.counts, (0, items - len(prior.counts))))
+    if isinstance(prior, Collaborative):
+        old = prior.weights
+        pointers = np.pad(old.indptr, (0, items - old.shape[0]), mode="edge")
+        return replace(prior, weights=csr_matrix((old.data, old.indices, pointers), shape=(items, items)))
+    if isinstance(prior, Content):
+        missing = items - len(prior.vectors)
+        new = np.zeros((missing, prior.vectors.shape[1]), dtype=np.float32) if described is None else described
+        return replace(prior, vectors=np.concatenate([prior.vectors, new]))
+    raise DataError("a prior that does not know how to grow", value=prior.name, remedy="extend it in genrec/changing.py")
