@@ -8,11 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genrec.chatting.rules import Rule, allowed, relaxed
+from genrec.chatting.rules import Bool, Rule, allowed, relaxed
 from genrec.diversity import spread
 from genrec.errors import ConfigError
-from genrec.fusing import Bool
-from genrec.recommender import Recommendation, RecommendedItem, ToldItem
+from genrec.answers import Recommendation, RecommendedItem, ToldItem
 from serving.engine.messages import Rank, Tell, packed
 from serving.engine.room import EngineDown
 from serving.live import Live

@@ -13,11 +13,11 @@ import numpy as np
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
 from genrec.changing import ItemChange, availability, changed_catalog, extended
-from genrec.fusing import Bool
+from genrec.chatting.rules import Bool
 from genrec.priors import Content, Mix
 from genrec.priors.stored import load_priors
 from genrec.ragged import Int64, Ragged
-from genrec.recommender import RecommendedItem
+from genrec.answers import RecommendedItem
 
 
 @dataclass(frozen=True)

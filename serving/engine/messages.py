@@ -10,7 +10,7 @@ import numpy as np
 
 from genrec.changing import ItemChange
 from genrec.errors import GenrecError
-from genrec.fusing import Bool
+from genrec.chatting.rules import Bool
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Ready:
 
     version: str
     seconds: float
+    pid: int
 
 
 @dataclass(frozen=True)

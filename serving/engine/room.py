@@ -7,26 +7,17 @@ Does not know what is asked.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
-import queue
-import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from genrec.errors import GenrecError
 from serving.engine.messages import Broken, Change, Done, Failed, Ready
+from serving.engine.process import Run, Template
 from serving.logs import say
 from serving.metrics import Metrics
-from serving.settings import PREFIX, ServeSettings
+from serving.settings import ServeSettings
 
 _WATCH_S = 0.25  # between looks for a process that no longer answers
 
@@ -91,7 +82,8 @@ class EngineRoom:
         self._held: dict[int, _Asked] = {}
         self._number = 0
         self._edits: list[Change] = []
-        self._process: _Process | None = None
+        self._run: Run | None = None
+        self._template = Template(settings)
         self._tasks: list[asyncio.Task[None]] = []
         self._seconds = 0.1
         self.up = False
@@ -107,25 +99,26 @@ class EngineRoom:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._process is not None:
-            await asyncio.to_thread(self._process.close)
+        if self._run is not None:
+            self._run.end()
+        await asyncio.to_thread(self._template.close)
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.popen.pid
+        return None if self._run is None else self._run.pid
 
     def edit(self, change: Change) -> None:
         """The catalog changes for all that is asked from now on, and after any start to come."""
         self._edits.append(change)
-        if self.up and self._process is not None:
-            self._process.send(change)
+        if self.up and self._run is not None:
+            self._run.send(change)
 
     async def ask(self, task: str, message: Callable[[int, float], Any], timeout_s: float | None = None) -> Any:
         """The answer to message(number, deadline).
 
         Raises EngineBusy, EngineDown, or the GenrecError that the request earned.
         """
-        if not self.up or self._process is None:
+        if not self.up or self._run is None:
             raise EngineDown("down")
         if not self._breaker.may_pass():
             raise EngineDown("resting")
@@ -134,13 +127,13 @@ class EngineRoom:
         return await self._answered(task, message, timeout_s or self._settings.engine.timeout_s)
 
     async def _answered(self, task: str, message: Callable[[int, float], Any], timeout_s: float) -> Any:
-        assert self._process is not None
+        assert self._run is not None
         self._number += 1
         number, began = self._number, time.monotonic()
         asked = _Asked(asyncio.get_running_loop().create_future(), began, began + timeout_s)
         self._held[number] = asked
         self._metrics.engine_waiting.set(len(self._held))
-        self._process.send(message(number, asked.deadline))
+        self._run.send(message(number, asked.deadline))
         try:
             async with asyncio.timeout(timeout_s):
                 done: Done = await asked.answer
@@ -154,11 +147,11 @@ class EngineRoom:
         self._metrics.engine_batch.observe(done.batch)
         return done.value
 
-    def _heard(self, process: _Process, message: Any) -> None:
-        if process is not self._process:
+    def _heard(self, run: Run, message: Any) -> None:
+        if run is not self._run:
             return
         if isinstance(message, Ready):
-            self._come_up(process, message)
+            self._come_up(run, message)
         elif isinstance(message, Broken):
             self.broken = message.error
             self.settled.set()
@@ -180,13 +173,14 @@ class EngineRoom:
             self._breaker.failed()
             asked.answer.set_exception(EngineDown("slow"))
 
-    def _come_up(self, process: _Process, ready: Ready) -> None:
+    def _come_up(self, run: Run, ready: Ready) -> None:
+        run.pid = ready.pid
         for change in self._edits:
-            process.send(change)
+            run.send(change)
         self._breaker.passed()
         self.up = True
         self._metrics.engine_up.set(1)
-        say("the engine is up", bundle=ready.version, seconds=round(ready.seconds, 2), pid=process.popen.pid)
+        say("the engine is up", bundle=ready.version, seconds=round(ready.seconds, 2), pid=run.pid)
         self.settled.set()
 
     async def _keep_up(self) -> None:
@@ -195,8 +189,9 @@ class EngineRoom:
         while True:
             began = time.monotonic()
             self._metrics.engine_starts.inc()
-            self._process = await asyncio.to_thread(_Process, self._settings, self._heard, asyncio.get_running_loop())
-            await self._process.gone.wait()
+            connection = await asyncio.to_thread(self._template.bear)
+            self._run = Run(connection, self._heard, asyncio.get_running_loop())
+            await self._run.gone.wait()
             lived = self.up
             self._fall(time.monotonic() - began)
             if self.broken is not None:
@@ -219,80 +214,10 @@ class EngineRoom:
         stuck, start = self._settings.engine.stuck_s, self._settings.engine.start_s
         while True:
             await asyncio.sleep(_WATCH_S)
-            process, now = self._process, time.monotonic()
-            if process is None or process.gone.is_set():
+            run, now = self._run, time.monotonic()
+            if run is None or run.gone.is_set():
                 continue
             oldest = min((asked.deadline for asked in self._held.values()), default=now)
-            if now - oldest > stuck or (not self.up and now - process.began > start):
+            if now - oldest > stuck or (not self.up and now - run.began > start):
                 say("the engine does not answer and is ended", 40)
-                process.popen.kill()
-
-
-class _Process:
-    """One run of serving.engine.worker, with a thread that writes to it and one that reads."""
-
-    def __init__(
-        self, settings: ServeSettings, heard: Callable[[_Process, Any], None], loop: asyncio.AbstractEventLoop
-    ) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            words = [sys.executable, "-m", "serving.engine.worker", str(theirs.fileno()), _as_json(settings)]
-            self.popen = subprocess.Popen(
-                words, pass_fds=[theirs.fileno()], env=_environment(settings), stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )  # fmt: skip
-        self._connection = Connection(ours.detach())
-        self._out: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.began = time.monotonic()
-        self.gone = asyncio.Event()
-        self._loop, self._heard = loop, heard
-        for work in (self._write, self._read):
-            threading.Thread(target=work, daemon=True).start()
-
-    def send(self, message: Any) -> None:
-        """Never waits: the socket may be full while the process is busy."""
-        self._out.put(message)
-
-    def close(self) -> None:
-        """Ends it: closing the socket is the sign."""
-        self._out.put(None)
-        try:
-            self.popen.wait(5)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-
-    def _write(self) -> None:
-        while (message := self._out.get()) is not None:
-            try:
-                self._connection.send(message)
-            except OSError:
-                return
-        with contextlib.suppress(OSError):
-            socket.socket(fileno=os.dup(self._connection.fileno())).shutdown(socket.SHUT_RDWR)
-
-    def _read(self) -> None:
-        try:
-            while True:
-                self._tell(self._heard, self, self._connection.recv())
-        except (EOFError, OSError):
-            self.popen.kill()  # a process that has closed its end and still runs is of no use
-            self.popen.wait()
-            self._out.put(None)
-            self._tell(self.gone.set)
-
-    def _tell(self, what: Callable[..., None], *words: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended before us
-            self._loop.call_soon_threadsafe(what, *words)
-
-
-def _as_json(settings: ServeSettings) -> str:
-    return json.dumps({**settings.engine.model_dump(), "bundle": str(settings.bundle)})
-
-
-def _environment(settings: ServeSettings) -> dict[str, str]:
-    """The process finds the same packages as we do, and nothing of ours that is secret."""
-    path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)])
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    threads = {"OMP_NUM_THREADS": str(settings.engine.threads)} if settings.engine.threads else {}
-    return {**kept, **threads, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
+                run.end()

@@ -1,15 +1,12 @@
-"""The engine's process: loads a bundle, ranks what waits together, ends when the server's end of the socket closes.
+"""The engine at work: loads a bundle, ranks what waits together, ends when the server's end of the socket closes.
 
-Started as `python -m serving.engine.worker FD SETTINGS`. Knows no HTTP, users or stores.
+Runs in a process of its own (serving.engine.template). Knows no HTTP, users or stores.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import queue
-import signal
-import sys
 import threading
 import time
 import traceback
@@ -20,10 +17,8 @@ from genrec.errors import GenrecError
 from serving.engine.messages import Broken, Change, Done, Failed, Late, Rank, Ready, Tell
 
 
-def main() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # the server decides when; its end is ours
-        signal.signal(number, signal.SIG_IGN)
-    connection, settings = Connection(int(sys.argv[1])), json.loads(sys.argv[2])
+def serve(connection: Connection, settings: dict[str, Any]) -> None:
+    """Answers what comes until the connection ends; settings: of the engine, and the bundle's folder."""
     waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, waiting), daemon=True).start()
     started = time.monotonic()
@@ -32,7 +27,7 @@ def main() -> None:
     except GenrecError as error:
         connection.send(Broken(error))
         return
-    connection.send(Ready(desk.recommender.version, time.monotonic() - started))
+    connection.send(Ready(desk.recommender.version, time.monotonic() - started, os.getpid()))
     while True:
         for reply in desk.work(_taken(waiting, settings["batch"])):
             connection.send(reply)
@@ -75,7 +70,7 @@ class Desk:
     def _done(self, message: Rank | Tell | Change) -> Any:
         try:
             if isinstance(message, Change):
-                from genrec.changing import changed
+                from genrec.renewing import changed
 
                 self.recommender = changed(self.recommender, message.changes, message.edition)
                 return None
@@ -107,6 +102,3 @@ def _opened(settings: dict[str, Any]) -> Any:
         return Recommender.open(settings["bundle"], device=settings["device"], width=settings["width"])
     raise GenrecError("the vLLM engine is not there yet", value=settings["kind"], allowed="torch")
 
-
-if __name__ == "__main__":
-    main()

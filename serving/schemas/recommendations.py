@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from genrec.chatting.rules import Rule
-from genrec.recommender import RecommendedItem, ToldItem
+from genrec.answers import RecommendedItem, ToldItem
 from serving.schemas.shared import MOST_ITEMS, Answer, Body, ItemId, UserId, Weight
 
 
