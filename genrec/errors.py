@@ -88,3 +88,11 @@ class MissingExtra(GenrecError):
 
 class StorageError(GenrecError):
     """The disk is full or refuses; what stood before still stands."""
+
+
+class StoreUnavailable(StorageError):
+    """The event store cannot be reached or is too busy: nothing was acknowledged, and trying again is safe."""
+
+
+class EventConflict(DataError):
+    """An idempotency key came again with other content."""
