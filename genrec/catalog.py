@@ -69,6 +69,9 @@ class Catalog:
         except KeyError as missing:
             raise self._unknown(str(missing.args[0]), self.item_ids) from None
 
+    def holds(self, item_id: str) -> bool:
+        return item_id in self._numbers
+
     def row(self, number: int) -> dict[str, Any]:
         """One item as a dict of its fields."""
         return self.table.row(number, named=True)

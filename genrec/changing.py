@@ -25,17 +25,19 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ItemChange:
-    """What an item is from now on. fields: its whole row but the id; available: whether it may be recommended."""
+    """What an item is from now on. fields: its row but the id, laid over the one that is there unless `whole`;
+    available: whether it may be recommended."""
 
     item_id: str
     fields: Mapping[str, Any]
     available: bool = True
+    whole: bool = True
 
 
 def checked_row(catalog: Catalog, item_id: str, fields: Mapping[str, Any]) -> pl.DataFrame:
     """The item as one row of this catalog; raises DataError for fields it lacks and values that do not fit them."""
     schema = catalog.table.schema
-    unknown = sorted(set(fields) - set(schema) | {"item_id"} & set(fields))
+    unknown = sorted(set(fields) - (set(schema) - {"item_id"}))
     if unknown:
         allowed = ", ".join(name for name in schema if name != "item_id")
         raise DataError("the catalog has no such fields", value=unknown, where=f"item {item_id}", allowed=allowed)
@@ -54,16 +56,25 @@ def _check(name: str, value: Any, kind: Any) -> None:
         raise DataError("a value does not fit its field", value=value, where=name, allowed=str(kind)) from None
 
 
+def row_of(catalog: Catalog, change: ItemChange) -> pl.DataFrame | None:
+    """The item's new row; None where it keeps the one it has, or is unknown and says nothing. Raises DataError."""
+    known = catalog.holds(change.item_id)
+    if not change.fields and (known or not change.available):
+        return None
+    old = catalog.row(int(catalog.numbers([change.item_id])[0])) if known and not change.whole else {}
+    old.pop("item_id", None)
+    return checked_row(catalog, change.item_id, {**old, **change.fields})
+
+
 def changed_catalog(catalog: Catalog, changes: Sequence[ItemChange]) -> Catalog:
-    """The catalog with these rows in place of the old ones, new items last; the last change of an item counts."""
-    last = {change.item_id: change for change in changes}
-    if not last:
+    """The catalog with these rows in place of the old ones, new items last; an item is changed once at most."""
+    found = [row for change in changes if (row := row_of(catalog, change)) is not None]
+    if not found:
         return catalog
-    rows = pl.concat([checked_row(catalog, change.item_id, change.fields) for change in last.values()])
-    known = set(catalog.item_ids)
-    old = rows.filter(pl.col("item_id").is_in(known))
+    rows, known = pl.concat(found), pl.col("item_id").is_in(catalog.item_ids)
+    old = rows.filter(known)
     table = catalog.table.update(old, on="item_id", include_nulls=True) if len(old) else catalog.table
-    return Catalog(pl.concat([table, rows.filter(~pl.col("item_id").is_in(known))]))
+    return Catalog(pl.concat([table, rows.filter(~known)]))
 
 
 def availability(catalog: Catalog, before: Bool | None, changes: Sequence[ItemChange]) -> Bool:
@@ -71,8 +82,8 @@ def availability(catalog: Catalog, before: Bool | None, changes: Sequence[ItemCh
     mask = np.ones(len(catalog), dtype=bool)
     if before is not None:
         mask[: len(before)] = before
-    for change in changes:
-        mask[catalog.numbers([change.item_id])] = change.available
+    known = [change for change in changes if catalog.holds(change.item_id)]
+    mask[catalog.numbers(change.item_id for change in known)] = [change.available for change in known]
     return mask
 
 

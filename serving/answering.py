@@ -7,11 +7,13 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
+from pydantic import JsonValue
 
 from genrec.chatting.rules import Bool, Rule, allowed, relaxed
 from genrec.diversity import spread
 from genrec.errors import ConfigError
 from genrec.answers import Recommendation, RecommendedItem, ToldItem
+from serving import store
 from serving.engine.messages import Rank, Tell, packed
 from serving.engine.room import EngineDown
 from serving.live import Live
@@ -35,9 +37,20 @@ async def slate(service: Service, asked: SlateRequest, past: Past) -> Slate:
         return kept
     mask = _mask(live, asked, past)
     made = await _made(service, live, asked, past, mask) if mask.any() else _nothing(live, asked, past)
+    if asked.user_id is not None:
+        await service.stored(service.store.record, _record(asked, live, made))
     if not made.degraded or not past.shown:
         service.cache.put(key, made)
     return made
+
+
+def _record(asked: SlateRequest, live: Live, made: Slate) -> store.Slate:
+    """What the store keeps of a slate, so that feedback can be tied to it."""
+    policy: dict[str, JsonValue] = {"degraded": made.degraded, "edition": live.edition, "diversity": asked.diversity}
+    return store.Slate(
+        recommendation_id=made.id, user_id=asked.user_id or "", model=made.model, policy=policy,
+        items=tuple(store.ShownItem(item_id=item.id, slot=item.rank) for item in made.items),
+    )  # fmt: skip
 
 
 async def reasons(service: Service, past: Past, items: Sequence[str]) -> list[ToldItem]:
@@ -84,7 +97,8 @@ async def _ranked(service: Service, live: Live, asked: SlateRequest, past: Past,
     found: Recommendation = await service.room.ask(
         "recommend",
         lambda number, deadline: Rank(
-            number, past.shown, _pool(asked), packed(mask), len(mask), asked.weights, asked.explain and plain, deadline
+            number, past.shown, _pool(asked), packed(mask), len(mask), asked.weights, asked.explain and plain, deadline,
+            live.edition,
         ),
     )
     picked = _spread(live, found.items, asked)

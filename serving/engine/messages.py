@@ -15,8 +15,8 @@ from genrec.chatting.rules import Bool
 
 @dataclass(frozen=True)
 class Rank:
-    """A slate, please. history: item ids, oldest first; allowed: bits of the items that may come; deadline: seconds of
-    the machine's monotonic clock, which both processes read."""
+    """A slate, please. history: item ids, oldest first; allowed: bits of the `items` of the catalog's `edition` that may
+    come; deadline: seconds of the machine's monotonic clock, which both processes read."""
 
     number: int
     history: tuple[str, ...]
@@ -26,6 +26,7 @@ class Rank:
     weights: Mapping[str, float] | None
     explain: bool
     deadline: float
+    edition: int = 0
 
     def mask(self, items: int) -> Bool:
         """bool [items]; what was not known when the request was made is not allowed."""
@@ -89,6 +90,13 @@ class Failed:
     error: GenrecError | None
     kind: str = ""
     at: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """An edit of the catalog could not be taken over; what is asked on later editions is refused from here on."""
+
+    error: GenrecError
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from genrec.errors import GenrecError
-from serving.engine.messages import Broken, Change, Done, Failed, Late, Rank, Ready, Tell
+from serving.engine.messages import Broken, Change, Done, Failed, Late, Rank, Ready, Tell, Unchanged
 
 
 def serve(connection: Connection, settings: dict[str, Any]) -> None:
@@ -68,20 +68,28 @@ class Desk:
         return [Late(one.number) for one in late] + [reply for one in todo if (reply := self._done(one)) is not None]
 
     def _done(self, message: Rank | Tell | Change) -> Any:
+        if isinstance(message, Change):
+            return self._change(message)
         try:
-            if isinstance(message, Change):
-                from genrec.renewing import changed
-
-                self.recommender = changed(self.recommender, message.changes, message.edition)
-                return None
             return Done(message.number, self._rank(message) if isinstance(message, Rank) else self._tell(message))
         except GenrecError as error:
-            return None if isinstance(message, Change) else Failed(message.number, error)
+            return Failed(message.number, error)
         except Exception as error:
             where = tuple(f"{one.filename}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)[-5:])
-            return None if isinstance(message, Change) else Failed(message.number, None, type(error).__name__, where)
+            return Failed(message.number, None, type(error).__name__, where)
+
+    def _change(self, message: Change) -> Unchanged | None:
+        from genrec.renewing import changed
+
+        try:
+            self.recommender = changed(self.recommender, message.changes, message.edition)
+        except GenrecError as error:
+            return Unchanged(error)
+        return None
 
     def _rank(self, asked: Rank) -> Any:
+        if asked.edition > self.recommender.edition:
+            raise RuntimeError("an edit of the catalog is missing")
         return self.recommender.recommend(
             asked.history, asked.k, allowed=asked.mask(len(self.recommender.catalog)), repeats=True,
             weights=asked.weights, explain=asked.explain,

@@ -1,0 +1,44 @@
+"""Users: what is known of one. Knows no route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serving.schemas.recommendations import Window
+from serving.schemas.shared import Answer
+
+
+class Happened(Answer):
+    """One interaction."""
+
+    item_id: str
+    title: str | None
+    kind: str
+    timestamp: int
+    value: float | None
+
+
+class User(Answer):
+    """window: what a prompt shows now; profile: what falls out of it, in words; timeline: newest last."""
+
+    user_id: str
+    version: int
+    window: Window
+    shown: list[str]
+    disliked: list[str]
+    profile: str
+    timeline: list[Happened]
+
+
+class Exported(Answer):
+    """All that is stored on a user."""
+
+    user_id: str
+    events: list[dict[str, Any]]
+    recommendations: list[dict[str, Any]]
+
+
+class Erased(Answer):
+    """Rows that were removed from all tables."""
+
+    removed: int
