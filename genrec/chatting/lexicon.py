@@ -15,14 +15,14 @@ _COUNT = r"\d{1,3}|" + "|".join(NUMBERS)
 
 NEGATION = re.compile(
     r"\b(?:not|no|nothing|without|except|excluding|exclude|avoid|never|hate[ds]?|dislike[ds]?|skip|"
-    r"don'?t|didn'?t|doesn'?t|isn'?t|won'?t|anything but|other than|less|nor|sick of|tired of)\b"
+    r"don'?t|didn'?t|doesn'?t|isn'?t|won'?t|anything but|other than|nor|sick of|tired of)\b"
     r"|不要|不想|不喜欢|讨厌|除了|别|不看|没有",
     re.IGNORECASE,
 )
 """What follows it in its clause is not wanted."""
 TURN = re.compile(
     r"\b(?:but|instead|rather|only|just|want|would like|i'?d like|i (?:really )?(?:like|love)d?|looking for|show me|"
-    r"give me|recommend)\b|但是|但|而是|只要|想看|想要|我要|喜欢|推荐",
+    r"give me|recommend)\b|[,;] (?:an?|some|something)\b|但是|但|而是|只要|想看|想要|我要|喜欢|推荐",
     re.IGNORECASE,
 )
 """Ends the reach of a negation before it."""
@@ -111,8 +111,13 @@ book books game games product products read buy play title titles enjoy enjoyed 
 nothing except avoid instead actually still surprise whatever else another different start forget ignore any drop
 i've seen stuff made's decade country director actor cast fan similar style such along lines
 """
-FILLER = frozenset(_FILLER_EN.split())
-"""Words that need no link to the catalog."""
+_FILLER = frozenset(_FILLER_EN.split())
+
+
+def is_filler(word: str) -> bool:
+    """Whether a word needs no link to the catalog."""
+    plain = word.casefold().replace("’", "'")
+    return plain in _FILLER or plain.endswith("n't") or plain.isdigit()
 
 
 def number(text: str) -> int:

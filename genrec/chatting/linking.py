@@ -19,7 +19,7 @@ from rapidfuzz import fuzz, process
 from genrec.catalog import Catalog
 from genrec.chatting.lexicon import ALIASES_EN, GENRES_ZH
 
-_WORDS = re.compile(r"[\u4e00-\u9fff]|[^\W_]+(?:['’-][^\W_]+)*", re.UNICODE)
+_WORDS = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+(?:['’-][^\W_\u4e00-\u9fff]+)*", re.UNICODE)
 _LONGEST = 6  # words of a run that is looked up
 _VALUE_WORDS = 4
 _FUZZY = 88.0
@@ -116,7 +116,7 @@ class Links:
     @staticmethod
     def _speaks_of_a_title(text: str, size: int) -> bool:
         """Titles of one common word ("Up", "it") count only with a capital; Chinese has none, there any run does."""
-        return size > 1 or text[:1].isupper() and len(text) > 2
+        return size > 1 or (text[:1].isupper() and len(text) > 1)
 
 
 def linked_fields(catalog: Catalog) -> list[str]:

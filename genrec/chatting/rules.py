@@ -35,13 +35,13 @@ class Rule(BaseModel):
     """A field of the catalog."""
     op: Operator
     """How the item's value and the rule's compare."""
-    value: Scalar | list[Scalar] = Field(union_mode="left_to_right")
+    value: Scalar | tuple[Scalar, ...] = Field(union_mode="left_to_right")
     """What with."""
 
     def __str__(self) -> str:
-        if self.op == "between" and isinstance(self.value, list):
+        if self.op == "between" and isinstance(self.value, tuple):
             return f"{self.field} between {' and '.join(map(str, self.value))}"
-        said = ", ".join(map(str, self.value)) if isinstance(self.value, list) else str(self.value)
+        said = ", ".join(map(str, self.value)) if isinstance(self.value, tuple) else str(self.value)
         return f"{self.field} {self.op} {said}"
 
 
@@ -102,9 +102,9 @@ def _folded(column: pl.Expr, kind: Any) -> pl.Expr:
 
 def _values(kind: Any, rule: Rule) -> list[Any]:
     """The rule's values in the column's kind: numbers as floats, all else as lower-case text (ISO for dates)."""
-    raw = list(rule.value) if isinstance(rule.value, list) else [rule.value]
+    raw = list(rule.value) if isinstance(rule.value, tuple) else [rule.value]
     listed = rule.op in ("in", "not in", "between")
-    wrong = (rule.op == "between" and len(raw) != 2) or (not listed and isinstance(rule.value, list)) or not raw
+    wrong = (rule.op == "between" and len(raw) != 2) or (not listed and isinstance(rule.value, tuple)) or not raw
     if wrong:
         raise ConfigError(
             f"{rule.op} has values that do not fit", value=rule.value, where=f"rule on {rule.field}",
