@@ -74,20 +74,23 @@ class Recommender:
         repeats: bool = False,
         weights: Mapping[str, float] | None = None,
         explain: bool = True,
+        profile: str = "",
     ) -> Recommendation:
         """The k best items after a history of item ids, oldest first.
 
         exclude: ids never shown; allowed: bool [items], a hard filter; repeats: whether items of the history may come
-        again; weights: of priors, in place of the bundle's. Raises UnknownItem, ConfigError.
+        again; weights: of priors, in place of the bundle's; profile: words on what the history leaves out. Raises
+        UnknownItem, ConfigError.
         """
         if not 1 <= k <= MOST:
             raise ConfigError("k is out of range", value=k, allowed=f"1 to {MOST}")
         chosen = self.catalog.numbers(history)
         mask = self._mask(chosen, exclude, allowed, repeats)
         fusion = self._weighted(weights)
-        ranking = self._rank(fusion, chosen, k, mask)
+        ranking = self._rank(fusion, chosen, k, mask, profile)
         told = self.explainer.explain(chosen, ranking.items.tolist()) if explain and len(chosen) else []
         asked = {"history": list(history), "k": k, "exclude": sorted(exclude), "repeats": repeats}
+        asked |= {"profile": profile} if profile else {}
         asked |= {"edition": self.edition} if self.edition else {}
         asked |= {"weights": dict(fusion.mix.weights), "allowed": "" if allowed is None else allowed.tobytes().hex()}
         return Recommendation(
@@ -132,9 +135,9 @@ class Recommender:
         old = self.fusion
         return Fusion(old.engine, old.asking, old.mix.with_weights(weights), old.width, old.rescued)
 
-    def _rank(self, fusion: Fusion, chosen: Int64, k: int, mask: Bool) -> Ranking:
+    def _rank(self, fusion: Fusion, chosen: Int64, k: int, mask: Bool, profile: str) -> Ranking:
         if len(chosen):
-            return fusion.rank(Ragged.from_lists([chosen]), k, allowed=[mask])[0]
+            return fusion.rank(Ragged.from_lists([chosen]), k, allowed=[mask], profiles=[profile])[0]
         counts = self.popular.counts if self.popular is not None else np.zeros(len(mask), dtype=np.float32)
         values = np.where(mask, np.log1p(counts), -np.inf).astype(np.float64)
         best = np.lexsort((np.arange(len(values)), -values))[: min(k, int(mask.sum()))]

@@ -32,7 +32,7 @@ async def slate(service: Service, asked: SlateRequest, past: Past) -> Slate:
     """The answer. Raises EngineBusy where it has to be refused, and GenrecErrors for what does not fit."""
     _check(service, asked)
     live = service.live
-    key = (asked.user_id or "", (past.version, live.edition, past.shown, asked.model_dump_json()))
+    key = (asked.user_id or "", (past.version, live.edition, past.shown, past.profile, asked.model_dump_json()))
     if (kept := service.cache.get(key)) is not None:
         return kept
     mask = _mask(live, asked, past)
@@ -98,7 +98,7 @@ async def _ranked(service: Service, live: Live, asked: SlateRequest, past: Past,
         "recommend",
         lambda number, deadline: Rank(
             number, past.shown, _pool(asked), packed(mask), len(mask), asked.weights, asked.explain and plain, deadline,
-            live.edition,
+            live.edition, past.profile,
         ),
     )
     picked = _spread(live, found.items, asked)

@@ -14,6 +14,7 @@ from genrec.bundle import Bundle
 from genrec.catalog import Catalog
 from genrec.changing import ItemChange, availability, changed_catalog, extended
 from genrec.chatting.rules import Bool
+from genrec.interest.profile import Profiler
 from genrec.priors import Content, Mix
 from genrec.priors.stored import load_priors
 from genrec.ragged import Int64, Ragged
@@ -22,12 +23,13 @@ from genrec.answers import RecommendedItem
 
 @dataclass(frozen=True)
 class Live:
-    """available: bool [items]; edition: number of the last catalog edit, 0 for the bundle's own."""
+    """available: bool [items]; profiler: of the bundle's catalog; edition: number of the last catalog edit, 0: none."""
 
     bundle: Bundle
     catalog: Catalog
     available: Bool
     mix: Mix
+    profiler: Profiler
     edition: int = 0
 
     @classmethod
@@ -35,7 +37,7 @@ class Live:
         priors = load_priors(bundle.folder / "priors")
         known = {prior.name for prior in priors}
         weights = {name: weight for name, weight in bundle.manifest.prior_weights.items() if name in known}
-        return cls(bundle, bundle.catalog, np.ones(len(bundle.catalog), dtype=bool), Mix(priors, weights))
+        return cls(bundle, bundle.catalog, np.ones(len(bundle.catalog), dtype=bool), Mix(priors, weights), Profiler.of(bundle.catalog))
 
     @property
     def version(self) -> str:
@@ -49,7 +51,7 @@ class Live:
         if len(catalog) > len(self.catalog):
             priors = tuple(extended(prior, len(catalog)) for prior in priors)
         mask = availability(catalog, self.available, changes)
-        return Live(self.bundle, catalog, mask, Mix(priors, self.mix.weights), edition)
+        return Live(self.bundle, catalog, mask, Mix(priors, self.mix.weights), self.profiler, edition)
 
     def vectors(self, items: Int64) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Unit text vectors, float32 [items, dimensions]; without a content prior nothing is like anything."""

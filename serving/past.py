@@ -1,56 +1,76 @@
-"""A user's past as a request reads it: what the prompt shows, what was seen, what was disliked. Knows no engine."""
+"""A user's past as a request reads it: what the prompt shows, what was seen, what was turned down. Knows no engine."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from genrec.interest.past import Past as Events
+from genrec.interest.profile import Profiler
+from genrec.interest.window import Window, WindowPolicy
+from genrec.ragged import Int64
 from serving.live import Live
-from serving.schemas.recommendations import Window
+from serving.schemas import recommendations as schemas
 from serving.service import Service
-from serving.store import UserHistory
-
-_DISLIKES = ("dislike", "skip")
+from serving.settings import ServeSettings
 
 
 @dataclass(frozen=True)
 class Past:
-    """shown: item ids that the prompt reads, oldest first; seen: all that the user had to do with; version: of the
-    stored history, 0 for one that came with the request."""
+    """shown: item ids that the prompt reads, oldest first; seen: all that the user had to do with; profile: words for
+    the prompt; version: of the stored history, 0 for one that came with the request."""
 
     shown: tuple[str, ...]
     seen: tuple[str, ...]
     disliked: tuple[str, ...]
+    profile: str
     version: int
-    window: Window
-
-
-def given(live: Live, history: Sequence[str]) -> Past:
-    """A history that came with the request; raises UnknownItem."""
-    live.catalog.numbers(history)
-    shown = tuple(history[-live.bundle.manifest.window :])
-    window = Window(shown=len(shown), left_out=len(history) - len(shown))
-    return Past(shown, tuple(history), (), 0, window)
+    window: schemas.Window
 
 
 async def past_of(service: Service, user_id: str | None, history: Sequence[str] | None) -> Past:
     """The past that a request names; raises UnknownItem for ids in it that the catalog lacks, StoreUnavailable."""
+    live = service.live
     if history is not None or user_id is None:
-        return given(service.live, history or ())
-    return stored(service.live, await service.stored(service.store.history, user_id, service.settings.limits.history))
+        live.catalog.numbers(history or ())
+        return read(live, service.settings, Events.of(live.catalog, history or ()), 0)
+    kept = await service.stored(service.store.history, user_id, service.settings.limits.history)
+    events = Events.of(live.catalog, kept.item_ids, kept.timestamps, kept.kinds, kept.values)
+    return read(live, service.settings, events, kept.version)
 
 
-def stored(live: Live, history: UserHistory) -> Past:
-    """A history of the store; items that the catalog does not hold are counted, not read."""
-    known = [item for item in history.item_ids if live.catalog.holds(item)]
-    kept = [
-        item
-        for item, kind in zip(history.item_ids, history.kinds, strict=True)
-        if kind not in _DISLIKES and live.catalog.holds(item)
-    ]
-    disliked = tuple(dict.fromkeys(item for item in known if item not in set(kept)))
-    shown = tuple(kept[-live.bundle.manifest.window :])
-    window = Window(
-        shown=len(shown), left_out=len(kept) - len(shown), disliked=len(disliked), unknown=len(history) - len(known)
+def read(live: Live, settings: ServeSettings, events: Events, version: int) -> Past:
+    """The window of these events, and the profile of the rest."""
+    policy = settings.window.model_copy(update={"most": min(settings.window.most, live.bundle.manifest.window)})
+    window = Window.of(events, policy)
+    profile = _profile(live, settings, window)
+    return Past(
+        shown=_ids(live, window.items),
+        seen=_ids(live, window.seen),
+        disliked=_ids(live, window.disliked),
+        profile=profile if settings.profile.prompted else "",
+        version=version,
+        window=_shown(window, policy, profile),
     )
-    return Past(shown, tuple(known), disliked, history.version, window)
+
+
+def _profile(live: Live, settings: ServeSettings, window: Window) -> str:
+    items, weights = window.fallen
+    known = items < len(live.bundle.catalog)  # the words are those of the bundle's catalog; newer items add none
+    if not known.any():
+        return ""
+    profiler: Profiler = live.profiler
+    return profiler.profile(items[known], weights[known], settings.profile).text
+
+
+def _shown(window: Window, policy: WindowPolicy, profile: str) -> schemas.Window:
+    reasons = {reason: count for reason, count in window.counts.items() if reason != "shown"}
+    shown = len(window.items)
+    return schemas.Window(
+        shown=shown, left_out=len(window.past) - shown, reasons=reasons, policy=policy, profile=profile
+    )
+
+
+def _ids(live: Live, items: Int64) -> tuple[str, ...]:
+    ids = live.catalog.item_ids
+    return tuple(ids[item] for item in items.tolist())

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from genrec.interest.profile import ProfilePolicy
+from genrec.interest.window import WindowPolicy
 from genrec.settings import load_settings
 
 PREFIX = "GENREC_"
@@ -88,6 +90,10 @@ class ServeSettings(_Section):
     """Slates kept for the same request of a user without new events; 0 keeps none."""
     refresh_s: Positive = 5.0
     """Seconds between looks for catalog edits of other replicas."""
+    window: WindowPolicy = WindowPolicy()
+    """What of a history the prompt shows."""
+    profile: ProfilePolicy = ProfilePolicy()
+    """What is said of the rest."""
     engine: EngineSettings = EngineSettings()
     limits: LimitSettings = LimitSettings()
 

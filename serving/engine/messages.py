@@ -26,7 +26,8 @@ class Rank:
     weights: Mapping[str, float] | None
     explain: bool
     deadline: float
-    edition: int = 0
+    edition: int
+    profile: str
 
     def mask(self, items: int) -> Bool:
         """bool [items]; what was not known when the request was made is not allowed."""

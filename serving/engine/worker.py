@@ -92,7 +92,7 @@ class Desk:
             raise RuntimeError("an edit of the catalog is missing")
         return self.recommender.recommend(
             asked.history, asked.k, allowed=asked.mask(len(self.recommender.catalog)), repeats=True,
-            weights=asked.weights, explain=asked.explain,
+            weights=asked.weights, explain=asked.explain, profile=asked.profile,
         )  # fmt: skip
 
     def _tell(self, asked: Tell) -> Any:

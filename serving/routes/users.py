@@ -31,7 +31,7 @@ async def user(
     ]
     return User(
         user_id=user_id, version=past.version, window=past.window, shown=list(past.shown),
-        disliked=list(past.disliked), profile=past.window.profile, timeline=timeline,
+        disliked=list(past.disliked), timeline=timeline,
     )  # fmt: skip
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from genrec.chatting.rules import Rule
 from genrec.answers import RecommendedItem, ToldItem
+from genrec.chatting.rules import Rule
+from genrec.interest.window import WindowPolicy
 from serving.schemas.shared import MOST_ITEMS, Answer, Body, ItemId, UserId, Weight
 
 
@@ -43,11 +44,12 @@ class Window(Answer):
 
     shown: int
     left_out: int
-    disliked: int = 0
-    unknown: int = 0
-    """Interactions with items that the catalog does not hold."""
-    policy: str = ""
-    profile: str = ""
+    reasons: dict[str, int]
+    """Why interactions are left out: unknown, disliked, repeated, old, session, count, block."""
+    policy: WindowPolicy
+    """What decided."""
+    profile: str
+    """What the window leaves out, in words of the catalog."""
 
 
 class NoMatch(Answer):

@@ -19,14 +19,13 @@ class Happened(Answer):
 
 
 class User(Answer):
-    """window: what a prompt shows now; profile: what falls out of it, in words; timeline: newest last."""
+    """window: what a prompt shows now, with the profile of the rest; timeline: newest last."""
 
     user_id: str
     version: int
     window: Window
     shown: list[str]
     disliked: list[str]
-    profile: str
     timeline: list[Happened]
 
 
