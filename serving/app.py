@@ -14,7 +14,8 @@ from serving.routes import chat, events, health, items, online, recommendations,
 from serving.service import Service
 
 ROUTERS = (
-    health.public, health.routes, recommendations.routes, chat.routes, events.routes, users.routes, items.routes, online.routes,
+    health.public, health.routes, recommendations.routes, chat.routes, events.routes, users.routes, items.routes,
+    online.routes,
 )  # fmt: skip
 
 
