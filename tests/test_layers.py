@@ -47,6 +47,7 @@ LAYERS = {
     "sharing": 3,
     "explaining": 2,
     "interest": 2,
+    "chatting": 2,
     "evaluation": 5,
     "evaluation.beyond": 2,
     "evaluation.bootstrap": 2,
@@ -65,6 +66,10 @@ LAYERS = {
     "recommender": 5,
     "comparing": 5,
     "slates": 5,
+    "answers": 1,
+    "changing": 5,
+    "renewing": 5,
+    "diversity": 2,
     "demo": 5,
     "cli": 6,
 }
