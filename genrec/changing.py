@@ -99,4 +99,6 @@ def extended(prior: Prior, items: int, described: Float32 | None = None) -> Prio
         missing = items - len(prior.vectors)
         new = np.zeros((missing, prior.vectors.shape[1]), dtype=np.float32) if described is None else described
         return replace(prior, vectors=np.concatenate([prior.vectors, new]))
-    raise DataError("a prior that does not know how to grow", value=prior.name, remedy="extend it in genrec/changing.py")
+    raise DataError(
+        "a prior that does not know how to grow", value=prior.name, remedy="extend it in genrec/changing.py"
+    )

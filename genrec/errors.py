@@ -96,3 +96,11 @@ class StoreUnavailable(StorageError):
 
 class EventConflict(DataError):
     """An idempotency key came again with other content."""
+
+
+class ServiceError(GenrecError):
+    """A server refused or failed; `status` is HTTP's, `code` the server's word for it."""
+
+    def __init__(self, problem: str, *, status: int = 0, code: str = "", **where: Any) -> None:
+        self.status, self.code = status, code
+        super().__init__(problem, **where)

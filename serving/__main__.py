@@ -53,7 +53,9 @@ def _greet(service: Service, url: str, secret: str) -> None:
     out = Console(file=sys.stdout, soft_wrap=True, highlight=False)
     out.print(f"genrec serves bundle {service.live.version} at {url}", style="bold")
     key = secret or "$GENREC_API_KEY"
-    out.print(Text(f"key: {secret} (made for this run; keys that stay: genrec key)" if secret else "keys: from the file"))
+    out.print(
+        Text(f"key: {secret} (made for this run; keys that stay: genrec key)" if secret else "keys: from the file")
+    )
     item = service.live.catalog.item_ids[0]
     out.print(Text(
         f"try: curl -s {url}/v1/recommendations -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json'"

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import JsonValue
 
+from genrec.answers import Recommendation, RecommendedItem, ToldItem
 from genrec.chatting.rules import Bool, Rule, allowed, relaxed
 from genrec.diversity import spread
 from genrec.errors import ConfigError
-from genrec.answers import Recommendation, RecommendedItem, ToldItem
 from serving import store
 from serving.engine.messages import Rank, Tell, packed
 from serving.engine.room import EngineDown
@@ -97,8 +97,16 @@ async def _ranked(service: Service, live: Live, asked: SlateRequest, past: Past,
     found: Recommendation = await service.room.ask(
         "recommend",
         lambda number, deadline: Rank(
-            number, past.shown, _pool(asked), packed(mask), len(mask), asked.weights, asked.explain and plain, deadline,
-            live.edition, past.profile,
+            number,
+            past.shown,
+            _pool(asked),
+            packed(mask),
+            len(mask),
+            asked.weights,
+            asked.explain and plain,
+            deadline,
+            live.edition,
+            past.profile,
         ),
     )
     picked = _spread(live, found.items, asked)
@@ -158,5 +166,3 @@ def constraints(rules: Sequence[Rule], exclude: Sequence[str], repeats: bool) ->
     if exclude:
         said["exclude"] = ", ".join(exclude)
     return said
-
-

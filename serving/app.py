@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from genrec import __version__
 from serving import problems
 from serving.guard import Guard
-from serving.routes import events, health, items, online, recommendations, users
+from serving.routes import chat, events, health, items, online, recommendations, users
 from serving.service import Service
 
 ROUTERS = (
-    health.public, health.routes, recommendations.routes, events.routes, users.routes, items.routes, online.routes,
+    health.public, health.routes, recommendations.routes, chat.routes, events.routes, users.routes, items.routes, online.routes,
 )  # fmt: skip
 
 

@@ -7,18 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from genrec.answers import RecommendedItem
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
 from genrec.changing import ItemChange, availability, changed_catalog, extended
 from genrec.chatting.rules import Bool
+from genrec.chatting.understanding import Grammar
 from genrec.interest.profile import Profiler
 from genrec.priors import Content, Mix
 from genrec.priors.stored import load_priors
 from genrec.ragged import Int64, Ragged
-from genrec.answers import RecommendedItem
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """The catalog as messages speak of it; built when the first message comes, and again only for other rows."""
+
+    catalog: Catalog
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        return Grammar.of(self.catalog)
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class Live:
     available: Bool
     mix: Mix
     profiler: Profiler
+    spoken: Spoken
     edition: int = 0
 
     @classmethod
@@ -37,7 +51,15 @@ class Live:
         priors = load_priors(bundle.folder / "priors")
         known = {prior.name for prior in priors}
         weights = {name: weight for name, weight in bundle.manifest.prior_weights.items() if name in known}
-        return cls(bundle, bundle.catalog, np.ones(len(bundle.catalog), dtype=bool), Mix(priors, weights), Profiler.of(bundle.catalog))
+        everything = np.ones(len(bundle.catalog), dtype=bool)
+        return cls(
+            bundle,
+            bundle.catalog,
+            everything,
+            Mix(priors, weights),
+            Profiler.of(bundle.catalog),
+            Spoken(bundle.catalog),
+        )
 
     @property
     def version(self) -> str:
@@ -51,7 +73,8 @@ class Live:
         if len(catalog) > len(self.catalog):
             priors = tuple(extended(prior, len(catalog)) for prior in priors)
         mask = availability(catalog, self.available, changes)
-        return Live(self.bundle, catalog, mask, Mix(priors, self.mix.weights), self.profiler, edition)
+        spoken = self.spoken if catalog is self.catalog else Spoken(catalog)
+        return Live(self.bundle, catalog, mask, Mix(priors, self.mix.weights), self.profiler, spoken, edition)
 
     def vectors(self, items: Int64) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Unit text vectors, float32 [items, dimensions]; without a content prior nothing is like anything."""
@@ -71,7 +94,9 @@ class Live:
             for rank, item in enumerate(best.tolist())
         ]
 
-    def _values(self, history: Int64, weights: Mapping[str, float] | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _values(
+        self, history: Int64, weights: Mapping[str, float] | None
+    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         mix = self.mix.with_weights(weights or {})
         names = mix.names()
         if not len(history) and "popularity" in names:

@@ -6,6 +6,7 @@ Everything here belongs to one event loop; the store is asked from threads.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
@@ -40,6 +41,7 @@ class Service:
     store: EventStore
     cache: SlateCache
     draining: bool = False
+    started: int = field(default_factory=lambda: int(time.time()))
     _editing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 

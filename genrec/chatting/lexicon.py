@@ -56,6 +56,7 @@ COUNT = re.compile(
     rf"\b(?:top|give me|show me|recommend(?: me)?|suggest|list|find(?: me)?|need|want)\s+(?P<a>{_COUNT})\b(?!\s*(?:s\b|minutes?|min\b|hours?|stars?))"
     rf"|\b(?P<b>{_COUNT})\s+(?:\w+\s+){{0,2}}?(?:films?|movies?|items?|books?|games?|products?|titles?|songs?|shows?|"
     rf"options?|suggestions?|recommendations?|things?|places?|ideas?)\b"
+    rf"|^\s*(?P<d>{_COUNT})\s+(?=[a-z])(?!s\b|minutes?|hours?)"
     rf"|(?P<c>{_COUNT})\s*(?:部|个|本|首|款|件|家)",
     re.IGNORECASE,
 )
@@ -64,7 +65,10 @@ QUOTED = re.compile(r"[“\"]([^”\"]{1,120})[”\"]|《([^》]{1,120})》|「(
 # Words in front of a value → names that its field may have.
 FIELD_CUES = (
     (re.compile(r"(?:directed by|director|by|导演)\s*$", re.IGNORECASE), ("director", "author", "brand", "artist")),
-    (re.compile(r"(?:starring|with|actors?|featuring|played by|主演|演员)\s*$", re.IGNORECASE), ("cast", "actor", "stars")),
+    (
+        re.compile(r"(?:starring|with|actors?|featuring|played by|主演|演员)\s*$", re.IGNORECASE),
+        ("cast", "actor", "stars"),
+    ),
     (re.compile(r"(?:from|made in|country|来自)\s*$", re.IGNORECASE), ("country", "origin", "brand")),
     (re.compile(r"(?:about|theme|关于)\s*$", re.IGNORECASE), ("keyword", "keywords", "tag", "tags", "topic")),
 )

@@ -124,6 +124,16 @@ def linked_fields(catalog: Catalog) -> list[str]:
     return [name for name in catalog.fields if _is_linked(catalog.table[name])]
 
 
+def examples(catalog: Catalog, most: int = 2) -> list[str]:
+    """Fields that a user could speak of, each with its most frequent values: `genres (Drama, Comedy)`."""
+    found = []
+    for name in linked_fields(catalog):
+        counts = _flat(catalog, name).value_counts(sort=True)
+        if len(counts) and counts["count"][0] * 20 > len(catalog):
+            found.append(f"{name} ({', '.join(counts[name][:most].to_list())})")
+    return found[:most]
+
+
 def _is_linked(column: pl.Series) -> bool:
     flat = column.explode() if isinstance(column.dtype, pl.List) else column
     if not (flat.dtype == pl.String or isinstance(flat.dtype, pl.Categorical | pl.Enum)):
@@ -133,10 +143,14 @@ def _is_linked(column: pl.Series) -> bool:
 
 
 def _distinct(catalog: Catalog, name: str) -> list[str]:
-    column = catalog.table[name]
-    flat = column.explode() if isinstance(column.dtype, pl.List) else column
-    found = flat.drop_nulls().cast(pl.String).unique(maintain_order=True).to_list()
+    found = _flat(catalog, name).unique(maintain_order=True).to_list()
     return [value for value in found if 0 < len(words(value)) <= _VALUE_WORDS]
+
+
+def _flat(catalog: Catalog, name: str) -> pl.Series:
+    """All values of a field as text."""
+    column = catalog.table[name]
+    return (column.explode() if isinstance(column.dtype, pl.List) else column).drop_nulls().cast(pl.String)
 
 
 def _names(title: str) -> Iterable[str]:

@@ -12,12 +12,15 @@ from genrec.chatting.lexicon import NUMBER_FIELDS, NUMBERS
 from genrec.chatting.rules import Rule
 
 _YEAR = r"(?:1[89]|20|21)\d\d"
-_DECADE = rf"(?:the\s+)?(?P<decade>(?:(?:1[89]|20)\d0|[0-9]0))(?:'?s\b|年代)"
+_DECADE = r"(?:the\s+)?(?P<decade>(?:(?:1[89]|20)\d0|[0-9]0))(?:'?s\b|年代)"
 _AMOUNT = rf"(?P<amount>\d{{1,6}}(?:\.\d+)?|{'|'.join(NUMBERS)})"
 _MINUTES = rf"{_AMOUNT}\s*(?P<unit>hours?|hrs?|h\b|minutes?|mins?|小时|分钟)"
 _LESS = r"under|below|less than|shorter than|at most|no more than|no longer than|up to|within|max(?:imum)?|不超过|少于"
 _MORE = r"over|above|more than|longer than|at least|no less than|min(?:imum)?(?! )|超过|至少|不少于"
-_STRICT_LESS, _STRICT_MORE = ("under", "below", "less than", "shorter than", "少于"), ("over", "above", "more than", "longer than", "超过")
+_STRICT_LESS, _STRICT_MORE = (
+    ("under", "below", "less than", "shorter than", "少于"),
+    ("over", "above", "more than", "longer than", "超过"),
+)
 
 
 class Found(NamedTuple):
@@ -39,9 +42,7 @@ class Numbers:
     def of(cls, catalog: Catalog) -> Numbers:
         schema = catalog.table.schema
         numeric = [name for name in catalog.fields if schema[name].is_numeric()]
-        kinds = {
-            kind: next((name for name in names if name in numeric), "") for kind, names in NUMBER_FIELDS.items()
-        }
+        kinds = {kind: next((name for name in names if name in numeric), "") for kind, names in NUMBER_FIELDS.items()}
         words = {name.replace("_", " ").casefold(): name for name in numeric}
         return cls({kind: name for kind, name in kinds.items() if name}, words)
 

@@ -117,9 +117,7 @@ def _values(kind: Any, rule: Rule) -> list[Any]:
     try:
         return [float(one) for one in raw]
     except (ValueError, OverflowError):
-        raise ConfigError(
-            "not a number", value=rule.value, where=f"rule on {rule.field}", allowed="numbers"
-        ) from None
+        raise ConfigError("not a number", value=rule.value, where=f"rule on {rule.field}", allowed="numbers") from None
 
 
 def relaxed(catalog: Catalog, rules: Sequence[Rule], base: Bool) -> list[Rule]:

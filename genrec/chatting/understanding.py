@@ -90,7 +90,9 @@ class Grammar:
         for match in lexicon.QUOTED.finditer(text):
             said = next(filter(None, match.groups()))
             wanted = _wanted(text, match.start())
-            span = next((one for one in self.links.spans(said) if one.end - one.start == len(said) and one.fields), None)
+            span = next(
+                (one for one in self.links.spans(said) if one.end - one.start == len(said) and one.fields), None
+            )
             if item := self.links.title(said):
                 found.append(_Mention(match.start(), match.end(), wanted, item=item))
             elif span is not None:
@@ -161,11 +163,20 @@ class Grammar:
         runs = [span for span in quoted if not _covered(span, known)]
         for start, end in _unknown_runs(text, [*known, *quoted]):
             runs.append((start, end))
-        return tuple(dict.fromkeys(text[start:end].strip("\"'“”《》「」 ") for start, end in sorted(runs)))[:_MOST_UNLINKED]
+        return tuple(dict.fromkeys(text[start:end].strip("\"'“”《》「」 ") for start, end in sorted(runs)))[
+            :_MOST_UNLINKED
+        ]
 
 
 _SPOKEN = (lexicon.SURPRISE, lexicon.AFRESH, lexicon.FORGET, lexicon.COUNT)
-_FIELDS_ZH = {"年份": "year", "年代": "year", "类型": "genres", "导演": "director", "国家": "country", "时长": "runtime"}
+_FIELDS_ZH = {
+    "年份": "year",
+    "年代": "year",
+    "类型": "genres",
+    "导演": "director",
+    "国家": "country",
+    "时长": "runtime",
+}
 
 
 def language_of(text: str) -> Language:

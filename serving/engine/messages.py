@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from genrec.changing import ItemChange
-from genrec.errors import GenrecError
 from genrec.chatting.rules import Bool
+from genrec.errors import GenrecError
 
 
 @dataclass(frozen=True)

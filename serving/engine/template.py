@@ -38,8 +38,6 @@ def main() -> None:
 
 def _import(kind: str) -> None:
     """What an engine needs and what starts no thread of its own."""
-    import genrec.recommender
-    import genrec.renewing
     import serving.engine.worker  # noqa: F401
 
     if kind == "torch":

@@ -109,4 +109,3 @@ def _opened(settings: dict[str, Any]) -> Any:
     if settings["kind"] == "torch":
         return Recommender.open(settings["bundle"], device=settings["device"], width=settings["width"])
     raise GenrecError("the vLLM engine is not there yet", value=settings["kind"], allowed="torch")
-

@@ -18,18 +18,14 @@ IdempotencyKey = Annotated[
 
 
 @routes.post("/v1/events", response_model=Acknowledged, summary="One event")
-async def one(
-    event: Event, request: Request, service: Served, idempotency_key: IdempotencyKey = None
-) -> Acknowledged:
+async def one(event: Event, request: Request, service: Served, idempotency_key: IdempotencyKey = None) -> Acknowledged:
     """Durable when it is answered; the user's next request sees it. The same key again is stored once."""
     note_user(request, service, event.user_id)
     return await _stored(service, request, [event], idempotency_key)
 
 
 @routes.post("/v1/events/bulk", response_model=Acknowledged, summary="Many events, all or none")
-async def bulk(
-    many: Events, request: Request, service: Served, idempotency_key: IdempotencyKey = None
-) -> Acknowledged:
+async def bulk(many: Events, request: Request, service: Served, idempotency_key: IdempotencyKey = None) -> Acknowledged:
     """As one; without a key of its own, event i of the request takes the header's key and i."""
     return await _stored(service, request, many.events, idempotency_key)
 

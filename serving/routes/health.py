@@ -26,9 +26,7 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
-@public.get(
-    "/readyz", response_model=Health, summary="May it get requests?", responses={503: {"model": Health}}
-)
+@public.get("/readyz", response_model=Health, summary="May it get requests?", responses={503: {"model": Health}})
 async def readyz(service: Served) -> Response:
     """503 while starting and stopping and without a store; without the engine it answers from priors and is ready."""
     status = await service.status()
