@@ -74,7 +74,7 @@ class Past:
         """The session of every event, int64 [n], counted from 0 for the newest: a pause above `gap` begins another."""
         pauses = np.diff(self.times) > gap
         from_first = np.concatenate([[0], pauses.cumsum()])[: len(self)]
-        return (from_first[-1:].sum() - from_first).astype(np.int64)
+        return np.asarray(from_first[-1:].sum() - from_first, dtype=np.int64)
 
 
 def _named(*lists: Any) -> list[tuple[str, Any]]:
