@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from genrec import __version__
-from serving import problems
+from serving import examples, problems
 from serving.guard import Guard
 from serving.routes import chat, events, health, items, online, recommendations, users
 from serving.service import Service
@@ -36,5 +36,6 @@ def create_app(service: Service) -> FastAPI:
     for one in ROUTERS:
         app.include_router(one)
     problems.install(app)
+    examples.install(app, service.live)
     app.add_middleware(Guard, service=service)
     return app

@@ -115,14 +115,14 @@ a about above again all also am an and any anything are as at be been but by can
 films find fine for from genre get give go good great had has have here how i i'd i'll i'm if in into is it it's item
 items its just kind know latest let like liked list lot love loved make many maybe me mind mood more most movie movies
 much must my need new next nice no not now of off ok okay old on one ones only or other others out over please pick
-prefer rather really recommend recommendation recommendations same see set should show shown so some something sort suggest
-suggestion suggestions sure tell than thank thanks that that's the their them then there these they thing things this
-those to today tonight too top try under up us very want was watch watched we well were what what's when where which
-while who whose will with without would yes yet you your year years made directed starring between before after since
-until minutes minute hours hour long short longer shorter less least greater at's lately evening weekend hello hi hey
-book books game games product products read buy play title titles enjoy enjoyed hate hated dislike don't didn't never
-nothing except avoid instead actually still surprise whatever else another different start forget ignore any drop
-i've seen stuff made's decade country director actor cast fan similar style such along lines
+prefer rather really recommend recommendation recommendations same see set should show shown so some something sort
+suggest suggestion suggestions sure tell than thank thanks that that's the their them then there these they thing
+things this those to today tonight too top try under up us very want was watch watched we well were what what's when
+where which while who whose will with without would yes yet you your year years made directed starring between before
+after since until minutes minute hours hour long short longer shorter less least greater at's lately evening weekend
+hello hi hey book books game games product products read buy play title titles enjoy enjoyed hate hated dislike don't
+didn't never nothing except avoid instead actually still surprise whatever else another different start forget ignore
+any drop i've seen stuff made's decade country director actor cast fan similar style such along lines
 """
 _FILLER = frozenset(_FILLER_EN.split())
 
