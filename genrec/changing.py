@@ -50,7 +50,10 @@ def checked_row(catalog: Catalog, item_id: str, fields: Mapping[str, Any]) -> pl
 
 
 def _check(name: str, value: Any, kind: Any) -> None:
+    """A single value is no list here, though polars would make one of it."""
     try:
+        if isinstance(kind, pl.List) and not isinstance(value, list | None):
+            raise TypeError
         pl.DataFrame({name: [value]}, schema={name: kind}, strict=True)
     except (pl.exceptions.PolarsError, TypeError, ValueError, OverflowError):
         raise DataError("a value does not fit its field", value=value, where=name, allowed=str(kind)) from None

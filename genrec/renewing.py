@@ -1,4 +1,4 @@
-"""A recommender over a changed catalog, with the model as it is: nothing is trained. Does not know who keeps the changes."""
+"""A recommender over a changed catalog, the model as it is. Does not know who keeps the changes."""
 
 from __future__ import annotations
 

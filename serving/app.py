@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from genrec import __version__
-from serving import problems
+from serving import examples, problems
 from serving.guard import Guard
 from serving.routes import chat, events, health, items, online, recommendations, users
 from serving.service import Service
 
 ROUTERS = (
-    health.public, health.routes, recommendations.routes, chat.routes, events.routes, users.routes, items.routes, online.routes,
+    health.public, health.routes, recommendations.routes, chat.routes, events.routes, users.routes, items.routes,
+    online.routes,
 )  # fmt: skip
 
 
@@ -35,5 +36,6 @@ def create_app(service: Service) -> FastAPI:
     for one in ROUTERS:
         app.include_router(one)
     problems.install(app)
+    examples.install(app, service.live)
     app.add_middleware(Guard, service=service)
     return app

@@ -179,7 +179,8 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 async def _body(receive: Receive, most: int) -> bytes | None:
     """The whole body; None where it is larger than allowed. A client that leaves ends it early."""
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":

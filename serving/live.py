@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from genrec.answers import RecommendedItem
 from genrec.bundle import Bundle
@@ -21,6 +22,8 @@ from genrec.interest.profile import Profiler
 from genrec.priors import Content, Mix
 from genrec.priors.stored import load_priors
 from genrec.ragged import Int64, Ragged
+
+Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,7 @@ class Live:
             for rank, item in enumerate(best.tolist())
         ]
 
-    def _values(
-        self, history: Int64, weights: Mapping[str, float] | None
-    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _values(self, history: Int64, weights: Mapping[str, float] | None) -> Float64:
         mix = self.mix.with_weights(weights or {})
         names = mix.names()
         if not len(history) and "popularity" in names:
@@ -105,4 +106,4 @@ class Live:
             mix = Mix(mix.priors, {"collaborative" if "collaborative" in names else names[0]: 1.0})
         if not mix:
             return np.zeros(len(self.catalog))
-        return mix.values(Ragged.from_lists([history]))[0].astype(np.float64)
+        return np.asarray(mix.values(Ragged.from_lists([history]))[0], dtype=np.float64)

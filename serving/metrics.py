@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
@@ -13,25 +15,27 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        one = {"registry": self.registry}
-        self.requests = Counter("genrec_requests", "Answered requests", ["route", "method", "status"], **one)
-        self.seconds = Histogram("genrec_request_seconds", "From head to end", ["route"], buckets=_SECONDS, **one)
-        self.open = Gauge("genrec_requests_open", "Requests in work", **one)
-        self.refused = Counter("genrec_refused", "Refused before they were worked on", ["reason"], **one)
-        self.degraded = Counter("genrec_degraded", "Slates without the language model", ["reason"], **one)
-        self.cache = Counter("genrec_cache", "Looks into the cache of slates", ["result"], **one)
-        self.events = Counter("genrec_events", "Events taken", ["result"], **one)
-        self.engine_up = Gauge("genrec_engine_up", "1: the engine's process has loaded the bundle", **one)
-        self.engine_starts = Counter("genrec_engine_starts", "Starts of the engine's process", **one)
-        self.engine_waiting = Gauge("genrec_engine_waiting", "Requests in work or waiting at the engine", **one)
-        self.engine_seconds = Histogram(
-            "genrec_engine_seconds", "From asking the engine to its answer", ["task"], buckets=_SECONDS, **one
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
+        self.requests = counter("genrec_requests", "Answered requests", ["route", "method", "status"])
+        self.seconds = histogram("genrec_request_seconds", "From head to end", ["route"], buckets=_SECONDS)
+        self.open = gauge("genrec_requests_open", "Requests in work")
+        self.refused = counter("genrec_refused", "Refused before they were worked on", ["reason"])
+        self.degraded = counter("genrec_degraded", "Slates without the language model", ["reason"])
+        self.cache = counter("genrec_cache", "Looks into the cache of slates", ["result"])
+        self.events = counter("genrec_events", "Events taken", ["result"])
+        self.engine_up = gauge("genrec_engine_up", "1: the engine's process has loaded the bundle")
+        self.engine_starts = counter("genrec_engine_starts", "Starts of the engine's process")
+        self.engine_waiting = gauge("genrec_engine_waiting", "Requests in work or waiting at the engine")
+        self.engine_seconds = histogram(
+            "genrec_engine_seconds", "From asking the engine to its answer", ["task"], buckets=_SECONDS
         )
-        self.engine_batch = Histogram(
-            "genrec_engine_batch", "Requests ranked together", buckets=(1, 2, 4, 8, 16, 32, 64), **one
+        self.engine_batch = histogram(
+            "genrec_engine_batch", "Requests ranked together", buckets=(1, 2, 4, 8, 16, 32, 64)
         )
-        self.items = Gauge("genrec_items", "Items of the catalog", ["state"], **one)
-        self.edition = Gauge("genrec_catalog_edition", "Number of the last catalog edit that is live", **one)
+        self.items = gauge("genrec_items", "Items of the catalog", ["state"])
+        self.edition = gauge("genrec_catalog_edition", "Number of the last catalog edit that is live")
 
     def text(self) -> bytes:
         """The exposition format."""

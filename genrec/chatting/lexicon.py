@@ -34,7 +34,8 @@ LIKING = re.compile(
 )
 """A title may follow it."""
 SURPRISE = re.compile(
-    r"\bsurprise me\b|\banything(?: goes| at all| is fine)\b|\bwhatever you (?:like|want)\b|\bdealer'?s choice\b|随便|惊喜|都可以",
+    r"\bsurprise me\b|\banything(?: goes| at all| is fine)\b|\bwhatever you (?:like|want)\b|\bdealer'?s choice\b"
+    r"|随便|惊喜|都可以",
     re.IGNORECASE,
 )
 OTHERS = re.compile(
@@ -42,18 +43,21 @@ OTHERS = re.compile(
 )
 """What was shown already should not come again."""
 AFRESH = re.compile(
-    r"\bstart (?:over|again|afresh)\b|\bforget (?:everything|all(?: of (?:it|that))?|it all)\b|\breset\b|重新开始|重来|全部忘",
+    r"\bstart (?:over|again|afresh)\b|\bforget (?:everything|all(?: of (?:it|that))?|it all)\b|\breset\b"
+    r"|重新开始|重来|全部忘",
     re.IGNORECASE,
 )
 FORGET = re.compile(
-    r"\b(?:forget (?:about )?|never mind |ignore |drop |any |no matter (?:which|what) |(?:don'?t|do not) care (?:about|which) )"
+    r"\b(?:forget (?:about )?|never mind |ignore |drop |any |no matter (?:which|what) |"
+    r"(?:don'?t|do not) care (?:about|which) )"
     r"(?:the )?(?P<field>\w+)(?: (?:is fine|will do|rule|limit))?|不限(?P<zh>\w{1,6})",
     re.IGNORECASE,
 )
 """The rules on a field go."""
 ALSO = re.compile(r"\b(?:also|too|as well|additionally|still|on top)\b|也要|还要|同时", re.IGNORECASE)
 COUNT = re.compile(
-    rf"\b(?:top|give me|show me|recommend(?: me)?|suggest|list|find(?: me)?|need|want)\s+(?P<a>{_COUNT})\b(?!\s*(?:s\b|minutes?|min\b|hours?|stars?))"
+    rf"\b(?:top|give me|show me|recommend(?: me)?|suggest|list|find(?: me)?|need|want)\s+"
+    rf"(?P<a>{_COUNT})\b(?!\s*(?:s\b|minutes?|min\b|hours?|stars?))"
     rf"|\b(?P<b>{_COUNT})\s+(?:\w+\s+){{0,2}}?(?:films?|movies?|items?|books?|games?|products?|titles?|songs?|shows?|"
     rf"options?|suggestions?|recommendations?|things?|places?|ideas?)\b"
     rf"|^\s*(?P<d>{_COUNT})\s+(?=[a-z])(?!s\b|minutes?|hours?)"
@@ -83,17 +87,22 @@ NUMBER_FIELDS = {
 }
 
 GENRES_ZH = {
-    "喜剧": "comedy", "恐怖": "horror", "爱情": "romance", "科幻": "science fiction", "动作": "action", "动画": "animation",
-    "剧情": "drama", "悬疑": "mystery", "惊悚": "thriller", "战争": "war", "犯罪": "crime", "奇幻": "fantasy", "冒险": "adventure",
+    "喜剧": "comedy", "恐怖": "horror", "爱情": "romance", "科幻": "science fiction", "动作": "action",
+    "动画": "animation",
+    "剧情": "drama", "悬疑": "mystery", "惊悚": "thriller", "战争": "war", "犯罪": "crime", "奇幻": "fantasy",
+    "冒险": "adventure",
     "纪录": "documentary", "历史": "history", "音乐": "music", "西部": "western", "家庭": "family", "传记": "biography",
-    "法国": "france", "美国": "united states", "日本": "japan", "中国": "china", "英国": "united kingdom", "德国": "germany",
-    "意大利": "italy", "韩国": "south korea", "印度": "india", "香港": "hong kong", "苏联": "soviet union", "西班牙": "spain",
+    "法国": "france", "美国": "united states", "日本": "japan", "中国": "china", "英国": "united kingdom",
+    "德国": "germany",
+    "意大利": "italy", "韩国": "south korea", "印度": "india", "香港": "hong kong", "苏联": "soviet union",
+    "西班牙": "spain",
 }  # fmt: skip
 """What a Chinese request calls values that an English catalog holds."""
 ALIASES_EN = {
     "sci-fi": "science fiction", "scifi": "science fiction", "sf": "science fiction", "romantic": "romance",
     "funny": "comedy", "scary": "horror", "animated": "animation", "cartoon": "animation", "french": "france",
-    "american": "united states", "usa": "united states", "japanese": "japan", "british": "united kingdom", "uk": "united kingdom",
+    "american": "united states", "usa": "united states", "japanese": "japan", "british": "united kingdom",
+    "uk": "united kingdom",
     "english": "united kingdom", "german": "germany", "italian": "italy", "korean": "south korea", "indian": "india",
     "chinese": "china", "spanish": "spain", "soviet": "soviet union", "swedish": "sweden", "danish": "denmark",
     "polish": "poland", "russian": "russia", "iranian": "iran", "brazilian": "brazil", "mexican": "mexico",
@@ -103,17 +112,17 @@ ALIASES_EN = {
 
 _FILLER_EN = """
 a about above again all also am an and any anything are as at be been but by can could did do does ever every few film
-films find fine for from genre get give go good great had has have here how i i'd i'll i'm if in into is it it's item items
-its just kind know latest let like liked list lot love loved make many maybe me mind mood more most movie movies much
-must my need new next nice no not now of off ok okay old on one ones only or other others out over please pick prefer
-rather really recommend recommendation recommendations same see set should show shown so some something sort suggest
-suggestion suggestions sure tell than thank thanks that that's the their them then there these they thing things this
-those to today tonight too top try under up us very want was watch watched we well were what what's when where which
-while who whose will with without would yes yet you your year years made directed starring between before after since
-until minutes minute hours hour long short longer shorter less least greater at's lately evening weekend hello hi hey
-book books game games product products read buy play title titles enjoy enjoyed hate hated dislike don't didn't never
-nothing except avoid instead actually still surprise whatever else another different start forget ignore any drop
-i've seen stuff made's decade country director actor cast fan similar style such along lines
+films find fine for from genre get give go good great had has have here how i i'd i'll i'm if in into is it it's item
+items its just kind know latest let like liked list lot love loved make many maybe me mind mood more most movie movies
+much must my need new next nice no not now of off ok okay old on one ones only or other others out over please pick
+prefer rather really recommend recommendation recommendations same see set should show shown so some something sort
+suggest suggestion suggestions sure tell than thank thanks that that's the their them then there these they thing
+things this those to today tonight too top try under up us very want was watch watched we well were what what's when
+where which while who whose will with without would yes yet you your year years made directed starring between before
+after since until minutes minute hours hour long short longer shorter less least greater at's lately evening weekend
+hello hi hey book books game games product products read buy play title titles enjoy enjoyed hate hated dislike don't
+didn't never nothing except avoid instead actually still surprise whatever else another different start forget ignore
+any drop i've seen stuff made's decade country director actor cast fan similar style such along lines
 """
 _FILLER = frozenset(_FILLER_EN.split())
 

@@ -77,21 +77,11 @@ def _listed(column: pl.Expr, inner: Any, rule: Rule) -> pl.Expr:
 def _plain(column: pl.Expr, kind: Any, rule: Rule) -> pl.Expr:
     values = _values(kind, rule)
     low, high = values[0], values[-1]
-    match rule.op:
-        case "=" | "in":
-            return column.is_in(values)
-        case "!=" | "not in":
-            return ~column.is_in(values).fill_null(False)
-        case "<":
-            return column < low
-        case "<=":
-            return column <= low
-        case ">":
-            return column > low
-        case ">=":
-            return column >= low
-        case _:
-            return column.is_between(low, high)
+    compared: dict[str, pl.Expr] = {
+        "<": column < low, "<=": column <= low, ">": column > low, ">=": column >= low,
+        "between": column.is_between(low, high), "=": column.is_in(values), "in": column.is_in(values),
+    }  # fmt: skip
+    return compared[rule.op] if rule.op in compared else ~column.is_in(values).fill_null(False)
 
 
 def _folded(column: pl.Expr, kind: Any) -> pl.Expr:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from genrec.catalog import Catalog
 from genrec.chatting import lexicon
@@ -79,7 +80,8 @@ class Grammar:
         """Quoted titles first, then what the catalog knows of the rest."""
         found = [mention for mention in self._quoted(text) if mention.item or mention.value]
         for span in self.links.spans(text):
-            if any(span.start < one.end and one.start < span.end for one in [*found, *numeric]):
+            taken = [*((one.start, one.end) for one in found), *((one.start, one.end) for one in numeric)]
+            if _covered((span.start, span.end), taken):
                 continue
             if (mention := self._mention(text, span)) is not None:
                 found.append(mention)
@@ -148,16 +150,16 @@ class Grammar:
         return rule if opposite is None else Rule.model_validate({**rule.model_dump(), "op": opposite})
 
     def _forgotten(self, text: str) -> tuple[str, ...]:
-        found = []
+        found: list[str] = []
         for match in lexicon.FORGET.finditer(text):
             said = (match["field"] or match["zh"] or "").casefold()
             name = self.fields.get(said) or self.fields.get(said.removesuffix("s")) or _FIELDS_ZH.get(said[:2])
-            found += [name] if name in self.fields.values() else []
+            found += [name] if name is not None and name in self.fields.values() else []
         return tuple(dict.fromkeys(found))
 
     def _unlinked(self, text: str, mentions: Sequence[_Mention], numeric: Sequence[Found]) -> tuple[str, ...]:
         """Quoted titles that nobody knows, and runs of words that no part of the request accounts for."""
-        known = [(one.start, one.end) for one in [*mentions, *numeric]]
+        known = [*((one.start, one.end) for one in mentions), *((one.start, one.end) for one in numeric)]
         known += [match.span() for pattern in _SPOKEN for match in pattern.finditer(text)]
         quoted = [match.span() for match in lexicon.QUOTED.finditer(text)]
         runs = [span for span in quoted if not _covered(span, known)]
@@ -185,7 +187,8 @@ def language_of(text: str) -> Language:
 
 
 def _items(mentions: Sequence[_Mention], *, wanted: bool) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.item for one in mentions if one.item and one.wanted is wanted))
+    named = [one.item for one in mentions if one.item is not None and one.wanted is wanted]
+    return tuple(dict.fromkeys(named))
 
 
 def _wanted(text: str, start: int) -> bool:
@@ -198,7 +201,7 @@ def _wanted(text: str, start: int) -> bool:
 
 
 def _joined_by_or(text: str, mentions: Sequence[_Mention]) -> bool:
-    between = (text[one.end : other.start] for one, other in zip(mentions, mentions[1:], strict=False))
+    between = (text[one.end : other.start] for one, other in pairwise(mentions))
     return any(_OR.search(part) for part in between)
 
 

@@ -15,8 +15,8 @@ from genrec.errors import GenrecError
 
 @dataclass(frozen=True)
 class Rank:
-    """A slate, please. history: item ids, oldest first; allowed: bits of the `items` of the catalog's `edition` that may
-    come; deadline: seconds of the machine's monotonic clock, which both processes read."""
+    """A slate, please. history: item ids, oldest first; allowed: bits of the `items` of the catalog's `edition` that
+    may come; deadline: seconds of the machine's monotonic clock, which both processes read."""
 
     number: int
     history: tuple[str, ...]
