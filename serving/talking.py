@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from genrec.chatting.conversation import Conversation
 from genrec.chatting.linking import examples
 from genrec.chatting.replying import Line, no_match, question, reply
-from genrec.chatting.understanding import Grammar
+from genrec.chatting.understanding import LONGEST, Grammar
+from genrec.errors import ConfigError
 from serving.answering import slate
 from serving.past import Past
 from serving.schemas.chat import ChatRequest, Message
-from serving.schemas.recommendations import Slate, SlateRequest
+from serving.schemas.recommendations import MOST_RULES, Slate, SlateRequest
 from serving.service import Service
 
 _LISTED = re.compile(r"^\s*\d{1,3}\.\s+(?P<line>.+)$", re.MULTILINE)
@@ -34,10 +35,18 @@ class Talk:
 
 
 def understand(grammar: Grammar, messages: Sequence[Message]) -> Conversation:
-    """All that the users said, oldest first; what the assistant had listed before counts as shown."""
+    """All that the users said, oldest first; what the assistant had listed before counts as shown.
+
+    Raises ConfigError for a message that is too long.
+    """
     whole, shown = Conversation(), list[str]()
     for message in messages:
         if message.role == "user":
+            if len(message.text) > LONGEST:  # a rule at its end would be dropped in silence
+                raise ConfigError(
+                    "a message is too long to be read whole", value=len(message.text), where="messages",
+                    allowed=f"{LONGEST:,} characters", remedy="say it in fewer words",
+                )  # fmt: skip
             whole = whole.revised(grammar(message.text), shown)
         elif message.role == "assistant":
             shown += _listed(grammar, message.text)
@@ -66,11 +75,16 @@ def reply_aside(whole: Conversation) -> str:
 
 def _wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequest:
     exclude = dict.fromkeys([*whole.disliked, *whole.shown])
+    if len(whole.rules) > MOST_RULES:
+        raise ConfigError(
+            "too many rules in one conversation", value=len(whole.rules), where="messages", allowed=f"{MOST_RULES}",
+            remedy="start a new conversation",
+        )  # fmt: skip
     return SlateRequest(
         user_id=asked.user if asked.history is None else None,
         history=None if asked.user is not None and asked.history is None else list(asked.history or ()),
         k=min(whole.count or asked.k, service.settings.limits.k),
-        filters=list(whole.rules[:20]),
+        filters=list(whole.rules),
         exclude=list(exclude)[:1000],
         diversity=_DIVERSE if whole.surprise else 0.0,
         explain=asked.explain,

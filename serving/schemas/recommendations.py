@@ -9,6 +9,8 @@ from genrec.chatting.rules import Rule
 from genrec.interest.window import WindowPolicy
 from serving.schemas.shared import MOST_ITEMS, Answer, Body, ItemId, UserId, Weight
 
+MOST_RULES = 20
+
 
 class SlateRequest(Body):
     """Who for (`user_id`, or `history` in the request), how many, and what may come."""
@@ -19,7 +21,7 @@ class SlateRequest(Body):
     """Item ids in place of a stored history, oldest first; nothing is stored of them."""
     k: int = Field(10, ge=1, le=200)
     """Items of the slate."""
-    filters: list[Rule] = Field(default_factory=list, max_length=20)
+    filters: list[Rule] = Field(default_factory=list, max_length=MOST_RULES)
     """Hard rules on fields of the catalog; all must hold."""
     exclude: list[ItemId] = Field(default_factory=list, max_length=MOST_ITEMS)
     """Items that never come."""
