@@ -21,7 +21,14 @@ from serving.talking import Talk, talk, understand
 routes = router("chat", "recommend")
 
 
-@routes.post("/v1/chat/completions", response_model=ChatCompletion, summary="Chat, as OpenAI's clients do")
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Whole, or as a stream"}
+}
+
+
+@routes.post(
+    "/v1/chat/completions", response_model=ChatCompletion, summary="Chat, as OpenAI's clients do", responses=_STREAM
+)
 async def completions(asked: ChatRequest, request: Request, service: Served) -> Response | ChatCompletion:
     """The text names the items; `items` carries them, `constraints` what was understood, `followup` a question."""
     note_user(request, service, asked.user)
