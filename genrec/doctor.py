@@ -51,10 +51,18 @@ PARTS = (
     ),
     Part("bitsandbytes", ("bitsandbytes",), "bitsandbytes", "QLoRA: 4-bit base models", "pip install 'genrec[quant]'"),
     Part("vLLM", ("vllm",), "vllm", "nothing yet: its engine is planned", "pip install 'genrec[vllm]'"),
-    Part("server", ("fastapi", "uvicorn"), "fastapi", "nothing yet: it is planned", "pip install 'genrec[serve]'"),
+    Part(
+        "server", ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"), "fastapi", "genrec serve",
+        "pip install 'genrec[serve]'",
+    ),
 )  # fmt: skip
 _MODELS = ("torch", "transformers")
-NEEDS = {"train": (*_MODELS, "trl", "peft", "tensorboard"), "recommend": _MODELS, "evaluate": _MODELS}
+NEEDS = {
+    "train": (*_MODELS, "trl", "peft", "tensorboard"),
+    "recommend": _MODELS,
+    "evaluate": _MODELS,
+    "serve": (*_MODELS, "server"),
+}
 """Command → the parts that it cannot do without."""
 
 

@@ -88,3 +88,19 @@ class MissingExtra(GenrecError):
 
 class StorageError(GenrecError):
     """The disk is full or refuses; what stood before still stands."""
+
+
+class StoreUnavailable(StorageError):
+    """The event store cannot be reached or is too busy: nothing was acknowledged, and trying again is safe."""
+
+
+class EventConflict(DataError):
+    """An idempotency key came again with other content."""
+
+
+class ServiceError(GenrecError):
+    """A server refused or failed; `status` is HTTP's, `code` the server's word for it."""
+
+    def __init__(self, problem: str, *, status: int = 0, code: str = "", **where: Any) -> None:
+        self.status, self.code = status, code
+        super().__init__(problem, **where)

@@ -58,7 +58,7 @@ def extend_index(bundle: Bundle, catalog: Catalog, settings: ItemSettings, cache
     fresh = np.flatnonzero(places < 0)
     if len(fresh):
         same = encoder_name(settings.encoder) == bundle.manifest.encoder != TFIDF
-        vectors = bundle.space.vectors(described[fresh]) if same else _placed(index, places, described)
+        vectors = bundle.space.vectors(described[fresh]) if same else placed(index, places, described)
         index = index.add([catalog.item_ids[item] for item in fresh], vectors)
     return Built(index.select(_places(index, catalog)), described, bundle.space, 0)
 
@@ -69,7 +69,7 @@ def _places(index: ItemIndex, catalog: Catalog) -> Int64:
     return np.array([places.get(item_id, -1) for item_id in catalog.item_ids], dtype=np.int64)
 
 
-def _placed(index: ItemIndex, places: Int64, described: Float32) -> Float32:
+def placed(index: ItemIndex, places: Int64, described: Float32) -> Float32:
     """Vectors of the new items (place −1) where the space does not know the text vectors: TF-IDF's differ from catalog
     to catalog. A ridge regression on the items that are known reads from the text what their codes stand for."""
     meant = np.sum([book[index.codes[:, level]] for level, book in enumerate(index.codebooks)], axis=0)

@@ -1,4 +1,4 @@
-"""Runs the shipped training programs with this Python. Does not know what they do."""
+"""Runs the shipped programs of training/ and serving/ with this Python. Does not know what they do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from genrec.resources import folder
 from genrec.terminal import BAD, ProgramError
@@ -25,9 +26,28 @@ def run_training(program: str, arguments: Sequence[str]) -> None:
         raise error
 
 
-def _environment() -> dict[str, str]:
-    """In a clone that is not installed the program finds the same genrec as we are."""
+def become_serving(module: str, arguments: Sequence[str]) -> NoReturn:
+    """This process becomes `python -m serving…`, so that whoever ends it ends the server. Does not come back."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], _environment(folder("serving").parent))
+
+
+def run_serving(module: str, arguments: Sequence[str]) -> None:
+    """Runs `python -m serving…` to its end; raises ProgramError, which has been told, when that is a bad one."""
+    words = [sys.executable, "-m", module, *arguments]
+    status = subprocess.run(words, check=False, env=_environment(folder("serving").parent)).returncode
+    if status:
+        error = ProgramError(f"{module} ended before its time", value=f"exit status {status}")
+        error.told = status == BAD
+        raise error
+
+
+def _environment(*first: Path) -> dict[str, str]:
+    """In a clone that is not installed the program finds the same genrec as we are; `first` is looked at before."""
     clone = Path(__file__).resolve().parents[1]
-    if not (clone / "pyproject.toml").is_file():
+    places = [str(place) for place in first]
+    places += [str(clone)] if (clone / "pyproject.toml").is_file() else []
+    if not places:
         return dict(os.environ)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(clone), *filter(None, [os.environ.get("PYTHONPATH")])])}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*places, *filter(None, [os.environ.get("PYTHONPATH")])])}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from genrec.answers import EvidenceShown, Recommendation, RecommendedItem, ToldItem, WindowShown
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
@@ -25,55 +25,7 @@ from genrec.ragged import Int64, Ragged
 
 MOST = 200  # items of one slate
 
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EvidenceShown(_Answer):
-    """What an explanation rests on."""
-
-    interactions: list[str]
-    """Item ids of the history whose removal lowers the item most, most moving first."""
-    drops: list[float]
-    """By how much the item's log-probability falls without each."""
-    facts: dict[str, list[str]]
-    """Catalog facts shared with them: field → values."""
-
-
-class RecommendedItem(_Answer):
-    """One place of a slate."""
-
-    id: str
-    title: str
-    score: float
-    """log p(semantic ID | prompt) plus priors."""
-    rank: int
-    evidence: EvidenceShown | None = None
-    explanation: str | None = None
-
-
-class WindowShown(_Answer):
-    """What of the history the prompt showed."""
-
-    shown: int
-    left_out: int
-
-
-class Recommendation(_Answer):
-    """A slate. `id` keys feedback; the same request, bundle and history give the same slate and id."""
-
-    id: str
-    items: list[RecommendedItem]
-    window: WindowShown
-    constraints: dict[str, str]
-    """What was asked of the items."""
-    model: str
-    """Version of the bundle."""
-    degraded: bool
-    """Whether the language model could not rank: no history to read, so popular items."""
-    note: str = ""
-    """Why it is degraded, in words."""
+__all__ = ["MOST", "EvidenceShown", "Recommendation", "RecommendedItem", "Recommender", "ToldItem", "WindowShown"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +36,12 @@ class Recommender:
     fusion: Fusion
     popular: Popular | None
     explainer: Explainer
+    live: Catalog | None = None
+    """The catalog after edits, in place of the bundle's."""
+    available: Bool | None = None
+    """Items that may be recommended, bool [items]; None: all."""
+    edition: int = 0
+    """Number of the last catalog edit; 0: the bundle's own catalog."""
 
     @classmethod
     def open(cls, folder: str | Path, *, device: str | None = None, width: int = 50) -> Recommender:
@@ -100,7 +58,7 @@ class Recommender:
 
     @property
     def catalog(self) -> Catalog:
-        return self.bundle.catalog
+        return self.bundle.catalog if self.live is None else self.live
 
     @property
     def version(self) -> str:
@@ -116,20 +74,24 @@ class Recommender:
         repeats: bool = False,
         weights: Mapping[str, float] | None = None,
         explain: bool = True,
+        profile: str = "",
     ) -> Recommendation:
         """The k best items after a history of item ids, oldest first.
 
         exclude: ids never shown; allowed: bool [items], a hard filter; repeats: whether items of the history may come
-        again; weights: of priors, in place of the bundle's. Raises UnknownItem, ConfigError.
+        again; weights: of priors, in place of the bundle's; profile: words on what the history leaves out. Raises
+        UnknownItem, ConfigError.
         """
         if not 1 <= k <= MOST:
             raise ConfigError("k is out of range", value=k, allowed=f"1 to {MOST}")
         chosen = self.catalog.numbers(history)
         mask = self._mask(chosen, exclude, allowed, repeats)
         fusion = self._weighted(weights)
-        ranking = self._rank(fusion, chosen, k, mask)
+        ranking = self._rank(fusion, chosen, k, mask, profile)
         told = self.explainer.explain(chosen, ranking.items.tolist()) if explain and len(chosen) else []
         asked = {"history": list(history), "k": k, "exclude": sorted(exclude), "repeats": repeats}
+        asked |= {"profile": profile} if profile else {}
+        asked |= {"edition": self.edition} if self.edition else {}
         asked |= {"weights": dict(fusion.mix.weights), "allowed": "" if allowed is None else allowed.tobytes().hex()}
         return Recommendation(
             id=hashlib.sha256(json.dumps([self.version, asked], sort_keys=True).encode()).hexdigest()[:24],
@@ -145,6 +107,13 @@ class Recommender:
         """Why each item would be recommended after this history."""
         return self.explainer.explain(self.catalog.numbers(history), self.catalog.numbers(items).tolist())
 
+    def told(self, history: Sequence[str], items: Sequence[str]) -> list[ToldItem]:
+        """The same in the shape of an answer."""
+        return [
+            ToldItem(id=item, title=self.catalog.titles[one.item], explanation=one.text, evidence=self._evidence(one))
+            for item, one in zip(items, self.explain(history, items), strict=True)
+        ]
+
     def find(self, titles: Sequence[str]) -> list[str]:
         """Item ids by fuzzy title; raises UnknownItem with the nearest titles."""
         return [self.catalog.item_ids[self.catalog.find(title)] for title in titles]
@@ -152,6 +121,8 @@ class Recommender:
     def _mask(self, chosen: Int64, exclude: Sequence[str], allowed: Bool | None, repeats: bool) -> Bool:
         mask = np.ones(len(self.catalog), dtype=bool) if repeats else unseen(chosen, len(self.catalog))
         mask[self.catalog.numbers(exclude)] = False
+        if self.available is not None:
+            mask &= self.available
         if allowed is None:
             return mask
         if allowed.shape != mask.shape:
@@ -164,9 +135,9 @@ class Recommender:
         old = self.fusion
         return Fusion(old.engine, old.asking, old.mix.with_weights(weights), old.width, old.rescued)
 
-    def _rank(self, fusion: Fusion, chosen: Int64, k: int, mask: Bool) -> Ranking:
+    def _rank(self, fusion: Fusion, chosen: Int64, k: int, mask: Bool, profile: str) -> Ranking:
         if len(chosen):
-            return fusion.rank(Ragged.from_lists([chosen]), k, allowed=[mask])[0]
+            return fusion.rank(Ragged.from_lists([chosen]), k, allowed=[mask], profiles=[profile])[0]
         counts = self.popular.counts if self.popular is not None else np.zeros(len(mask), dtype=np.float32)
         values = np.where(mask, np.log1p(counts), -np.inf).astype(np.float64)
         best = np.lexsort((np.arange(len(values)), -values))[: min(k, int(mask.sum()))]

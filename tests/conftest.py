@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -14,6 +14,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.helpers import postgres as server
 from tests.helpers.running import Done, Tiny, command, prepared_world, trained
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,3 +76,13 @@ def tiny(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 def genrec_command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """`genrec_command("validate", path)`: the command line in this process; exit code, stdout and stderr."""
     return lambda *words: command(capfd, *words)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], str]]:
+    """`postgres()`: the URL of a new, empty database of a server that runs for this session; skips where none is."""
+    where = server.binaries()
+    if where is None:
+        pytest.skip(server.ABSENT)
+    with server.running(where) as running:
+        yield running.database

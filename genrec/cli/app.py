@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from genrec import __version__
-from genrec.cli import answers, bundles, checks, data, measuring, training
+from genrec.cli import answers, bundles, checks, data, measuring, serving, training
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a check found something (validate: a row is bad; bench report: a claim misses its target);"
@@ -21,13 +21,15 @@ NEXT = """[bold]genrec[/bold] {version}: recommends by writing the next item, an
   genrec prepare LOG OUT  read your own log (validate: only say what is wrong)
   genrec train            learn a bundle from it
   genrec recommend        ask the bundle
+  genrec serve            the same over HTTP, with chat and feedback
   genrec doctor           what is installed, what a missing part would enable
 
 [dim]genrec --help lists everything; genrec COMMAND --help its options.[/dim]"""
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.prepare, data.validate, data.index),
     "Models": (training.train, measuring.evaluate),
-    "Answers": (answers.recommend, answers.explain),
+    "Answers": (answers.recommend, answers.explain, serving.chat),
+    "Service": (serving.serve, serving.key),
     "Bundles": (bundles.copy, bundles.push),
     "Checks": (checks.doctor,),
 }

@@ -1,0 +1,69 @@
+"""`genrec serve`, `genrec key` and `genrec chat`. Start programs or talk; know neither routes nor grammar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genrec.cli.shared import BundleFolder, ConfigFile, History, Overrides, console, quiet_models
+from genrec.doctor import require
+
+Keys = Annotated[Path | None, typer.Option(help="File of hashed API keys; without it a key for this run is made.")]
+
+
+def serve(
+    bundle: BundleFolder,
+    overrides: Overrides = None,
+    store: Annotated[str | None, typer.Option(help="sqlite:///file.db, or postgresql://… for several servers.")] = None,
+    engine: Annotated[str | None, typer.Option(help="torch, or vllm.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: this machine only.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    keys: Keys = None,
+    config: ConfigFile = None,
+) -> None:
+    """Serves a bundle over HTTP: recommendations, chat, explanations, feedback. Prints a key, the URL and a request."""
+    require("serve")
+    from genrec.programs import become_serving
+
+    flags = {"store": store, "engine": engine, "host": host, "port": port, "keys": keys, "config": config}
+    given = [word for name, value in flags.items() if value is not None for word in (f"--{name}", str(value))]
+    become_serving("serving", ["--bundle", str(bundle), *given, "--", *(overrides or ())])
+
+
+def key(
+    name: Annotated[str, typer.Argument(help="What logs and rate limits call it.")],
+    scope: Annotated[list[str], typer.Option(help="What it opens: recommend, events, admin, metrics; repeatable.")],
+    keys: Annotated[Path, typer.Option(help="File to add it to; made where there is none.")] = Path("keys.json"),
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Requests per second; default: the server's.")] = None,
+) -> None:
+    """Makes an API key, prints it once, and keeps only its hash."""
+    require("serve")
+    from genrec.programs import run_serving
+
+    scopes = [word for one in scope for word in ("--scope", one)]
+    run_serving("serving.newkey", [name, *scopes, "--keys", str(keys), *(["--rate", str(rate)] if rate else [])])
+
+
+def chat(bundle: BundleFolder, history: History = None) -> None:
+    """Talk about what to choose, in the terminal; an empty line or Ctrl-D ends it."""
+    require("recommend")
+    quiet_models()
+    from genrec.cli.shared import titles
+    from genrec.recommender import Recommender
+    from genrec.talking import Talk
+
+    recommender = Recommender.open(bundle)
+    talk = Talk(recommender, tuple(recommender.find(titles(history))))
+    out = console()
+    out.print("[dim]Say what you are in the mood for; an empty line ends.[/dim]")
+    while True:
+        try:
+            message = out.input("[bold cyan]you[/bold cyan] ").strip()
+        except EOFError:
+            return
+        if not message:
+            return
+        out.print("[bold green]genrec[/bold green] ", end="")
+        out.print(talk.say(message), highlight=False, markup=False)

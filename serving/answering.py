@@ -1,0 +1,168 @@
+"""From a request to a slate: past, rules, cache, engine, and the priors where there is no engine. Knows no HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import JsonValue
+
+from genrec.answers import Recommendation, RecommendedItem, ToldItem
+from genrec.chatting.rules import Bool, Rule, allowed, relaxed
+from genrec.diversity import spread
+from genrec.errors import ConfigError
+from serving import store
+from serving.engine.messages import Rank, Tell, packed
+from serving.engine.room import EngineDown
+from serving.live import Live
+from serving.past import Past
+from serving.schemas.recommendations import NoMatch, Slate, SlateRequest
+from serving.service import Service
+
+_POOL = 4  # candidates for each place of a slate that is to be diverse
+_NOTES = {
+    "history": "no history to read: these are the items that most people chose",
+    "engine": "the language model is not available: the order is that of the priors",
+}
+
+
+async def slate(service: Service, asked: SlateRequest, past: Past) -> Slate:
+    """The answer. Raises EngineBusy where it has to be refused, and GenrecErrors for what does not fit."""
+    _check(service, asked)
+    live = service.live
+    key = (asked.user_id or "", (past.version, live.edition, past.shown, past.profile, asked.model_dump_json()))
+    if (kept := service.cache.get(key)) is not None:
+        return kept
+    mask = _mask(live, asked, past)
+    made = await _made(service, live, asked, past, mask) if mask.any() else _nothing(live, asked, past)
+    if asked.user_id is not None:
+        await service.stored(service.store.record, _record(asked, live, made))
+    if not made.degraded or not past.shown:
+        service.cache.put(key, made)
+    return made
+
+
+def _record(asked: SlateRequest, live: Live, made: Slate) -> store.Slate:
+    """What the store keeps of a slate, so that feedback can be tied to it."""
+    policy: dict[str, JsonValue] = {"degraded": made.degraded, "edition": live.edition, "diversity": asked.diversity}
+    return store.Slate(
+        recommendation_id=made.id, user_id=asked.user_id or "", model=made.model, policy=policy,
+        items=tuple(store.ShownItem(item_id=item.id, slot=item.rank) for item in made.items),
+    )  # fmt: skip
+
+
+async def reasons(service: Service, past: Past, items: Sequence[str]) -> list[ToldItem]:
+    """Why each item; raises UnknownItem, ConfigError without a history, EngineDown."""
+    service.live.catalog.numbers(items)
+    if not past.shown:
+        raise ConfigError("no history to explain from", remedy="post events of this user first, or pass a history")
+    told: list[ToldItem] = await service.room.ask(
+        "explain", lambda number, deadline: Tell(number, past.shown, tuple(items), deadline)
+    )
+    return told
+
+
+def _check(service: Service, asked: SlateRequest) -> None:
+    most = service.settings.limits.k
+    if asked.k > most:
+        raise ConfigError("k is out of range", value=asked.k, where="k", allowed=f"1 to {most}")
+    if asked.weights:
+        service.live.mix.with_weights(asked.weights)
+
+
+def _mask(live: Live, asked: SlateRequest, past: Past) -> Bool:
+    """Which items may come, bool [items]; raises ConfigError, UnknownItem."""
+    mask = live.available & allowed(live.catalog, asked.filters)
+    mask[live.catalog.numbers([*asked.exclude, *past.disliked])] = False
+    if not asked.repeats:
+        mask[live.catalog.numbers(past.seen)] = False
+    return mask
+
+
+async def _made(service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool) -> Slate:
+    if not past.shown:
+        return _slate(live, asked, past, live.by_priors((), mask, asked.k, asked.weights), "history")
+    try:
+        return _slate(live, asked, past, await _ranked(service, live, asked, past, mask))
+    except EngineDown as down:
+        service.metrics.degraded.labels(down.reason).inc()
+        items = live.by_priors(past.shown, mask, _pool(asked), asked.weights)
+        return _slate(live, asked, past, _spread(live, items, asked), "engine")
+
+
+async def _ranked(service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool) -> list[RecommendedItem]:
+    plain = asked.diversity == 0
+    found: Recommendation = await service.room.ask(
+        "recommend",
+        lambda number, deadline: Rank(
+            number,
+            past.shown,
+            _pool(asked),
+            packed(mask),
+            len(mask),
+            asked.weights,
+            asked.explain and plain,
+            deadline,
+            live.edition,
+            past.profile,
+        ),
+    )
+    picked = _spread(live, found.items, asked)
+    if plain or not asked.explain:
+        return picked
+    told = await reasons(service, past, [item.id for item in picked])
+    return [
+        item.model_copy(update={"explanation": why.explanation, "evidence": why.evidence})
+        for item, why in zip(picked, told, strict=True)
+    ]
+
+
+def _pool(asked: SlateRequest) -> int:
+    return asked.k if asked.diversity == 0 else min(200, _POOL * asked.k)
+
+
+def _spread(live: Live, items: list[RecommendedItem], asked: SlateRequest) -> list[RecommendedItem]:
+    if asked.diversity == 0 or not items:
+        return items[: asked.k]
+    vectors = live.vectors(live.catalog.numbers(item.id for item in items))
+    picks = spread(np.array([item.score for item in items]), vectors, asked.k, asked.diversity)
+    return [items[pick].model_copy(update={"rank": rank + 1}) for rank, pick in enumerate(picks.tolist())]
+
+
+def _nothing(live: Live, asked: SlateRequest, past: Past) -> Slate:
+    """No item may come; where that is for the filters, what to relax."""
+    without = _mask(live, asked.model_copy(update={"filters": []}), past)
+    relax = relaxed(live.catalog, asked.filters, without)
+    left = [rule for rule in asked.filters if rule not in relax]
+    count = int((without & allowed(live.catalog, left)).sum())
+    found = _slate(live, asked, past, [])
+    return found.model_copy(update={"no_match": NoMatch(relax=relax, would_leave=count)})
+
+
+def _slate(live: Live, asked: SlateRequest, past: Past, items: list[RecommendedItem], short: str = "") -> Slate:
+    return Slate(
+        id=_id(live, asked, past),
+        items=items,
+        window=past.window,
+        constraints=constraints(asked.filters, asked.exclude, asked.repeats),
+        model=live.version,
+        degraded=bool(short),
+        note=_NOTES.get(short, ""),
+    )
+
+
+def _id(live: Live, asked: SlateRequest, past: Past) -> str:
+    parts = [live.version, live.edition, past.version, past.shown, asked.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def constraints(rules: Sequence[Rule], exclude: Sequence[str], repeats: bool) -> dict[str, str]:
+    """What was asked of the items, in words."""
+    said = {} if repeats else {"history": "not again"}
+    for rule in rules:
+        said[rule.field] = "; ".join(filter(None, [said.get(rule.field), str(rule).removeprefix(f"{rule.field} ")]))
+    if exclude:
+        said["exclude"] = ", ".join(exclude)
+    return said

@@ -1,0 +1,107 @@
+"""What server and engine process say to each other, over a socket that only the two hold. Knows neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from genrec.changing import ItemChange
+from genrec.chatting.rules import Bool
+from genrec.errors import GenrecError
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A slate, please. history: item ids, oldest first; allowed: bits of the `items` of the catalog's `edition` that
+    may come; deadline: seconds of the machine's monotonic clock, which both processes read."""
+
+    number: int
+    history: tuple[str, ...]
+    k: int
+    allowed: bytes
+    items: int
+    weights: Mapping[str, float] | None
+    explain: bool
+    deadline: float
+    edition: int
+    profile: str
+
+    def mask(self, items: int) -> Bool:
+        """bool [items]; what was not known when the request was made is not allowed."""
+        mask = np.zeros(items, dtype=bool)
+        mask[: self.items] = np.unpackbits(np.frombuffer(self.allowed, np.uint8), count=self.items).view(bool)
+        return mask
+
+
+def packed(mask: Bool) -> bytes:
+    return np.packbits(mask).tobytes()
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Reasons for these items, please."""
+
+    number: int
+    history: tuple[str, ...]
+    items: tuple[str, ...]
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """The catalog is another from here on; requests sent before are answered from the old one."""
+
+    changes: tuple[ItemChange, ...]
+    edition: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The bundle is loaded. seconds: how long that took."""
+
+    version: str
+    seconds: float
+    pid: int
+
+
+@dataclass(frozen=True)
+class Broken:
+    """It cannot be loaded, and trying again would not help."""
+
+    error: GenrecError
+
+
+@dataclass(frozen=True)
+class Done:
+    """batch: requests that were ranked together."""
+
+    number: int
+    value: Any
+    batch: int = 1
+
+
+@dataclass(frozen=True)
+class Failed:
+    """error: what the request did wrong; where that is not known, None, and `kind` names the exception."""
+
+    number: int
+    error: GenrecError | None
+    kind: str = ""
+    at: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """An edit of the catalog could not be taken over; what is asked on later editions is refused from here on."""
+
+    error: GenrecError
+
+
+@dataclass(frozen=True)
+class Late:
+    """The time limit had passed before the work began."""
+
+    number: int

@@ -1,0 +1,111 @@
+"""The engine at work: loads a bundle, ranks what waits together, ends when the server's end of the socket closes.
+
+Runs in a process of its own (serving.engine.template). Knows no HTTP, users or stores.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from genrec.errors import GenrecError
+from serving.engine.messages import Broken, Change, Done, Failed, Late, Rank, Ready, Tell, Unchanged
+
+
+def serve(connection: Connection, settings: dict[str, Any]) -> None:
+    """Answers what comes until the connection ends; settings: of the engine, and the bundle's folder."""
+    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(connection, waiting), daemon=True).start()
+    started = time.monotonic()
+    try:
+        desk = Desk(settings)
+    except GenrecError as error:
+        connection.send(Broken(error))
+        return
+    connection.send(Ready(desk.recommender.version, time.monotonic() - started, os.getpid()))
+    while True:
+        for reply in desk.work(_taken(waiting, settings["batch"])):
+            connection.send(reply)
+
+
+def _read(connection: Connection, waiting: queue.SimpleQueue[Any]) -> None:
+    try:
+        while True:
+            waiting.put(connection.recv())
+    except (EOFError, OSError):
+        os._exit(0)  # the server is gone, whatever we are at is for nobody
+
+
+def _taken(waiting: queue.SimpleQueue[Any], most: int) -> list[Any]:
+    """What waits, at least one; an edit of the catalog ends a batch."""
+    taken = [waiting.get()]
+    while len(taken) < most and not isinstance(taken[-1], Change):
+        try:
+            taken.append(waiting.get_nowait())
+        except queue.Empty:
+            break
+    return taken
+
+
+class Desk:
+    """A recommender and what is done with it."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        from genrec.cli.shared import quiet_models
+
+        quiet_models()
+        self.recommender = _opened(settings)
+
+    def work(self, messages: list[Any]) -> list[Any]:
+        now = time.monotonic()
+        late = [one for one in messages if not isinstance(one, Change) and one.deadline < now]
+        todo = [one for one in messages if one not in late]
+        return [Late(one.number) for one in late] + [reply for one in todo if (reply := self._done(one)) is not None]
+
+    def _done(self, message: Rank | Tell | Change) -> Any:
+        if isinstance(message, Change):
+            return self._change(message)
+        try:
+            return Done(message.number, self._rank(message) if isinstance(message, Rank) else self._tell(message))
+        except GenrecError as error:
+            return Failed(message.number, error)
+        except Exception as error:
+            where = tuple(f"{one.filename}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)[-5:])
+            return Failed(message.number, None, type(error).__name__, where)
+
+    def _change(self, message: Change) -> Unchanged | None:
+        from genrec.renewing import changed
+
+        try:
+            self.recommender = changed(self.recommender, message.changes, message.edition)
+        except GenrecError as error:
+            return Unchanged(error)
+        return None
+
+    def _rank(self, asked: Rank) -> Any:
+        if asked.edition > self.recommender.edition:
+            raise RuntimeError("an edit of the catalog is missing")
+        return self.recommender.recommend(
+            asked.history, asked.k, allowed=asked.mask(len(self.recommender.catalog)), repeats=True,
+            weights=asked.weights, explain=asked.explain, profile=asked.profile,
+        )  # fmt: skip
+
+    def _tell(self, asked: Tell) -> Any:
+        return self.recommender.told(asked.history, asked.items)
+
+
+def _opened(settings: dict[str, Any]) -> Any:
+    from genrec.recommender import Recommender
+
+    if settings["threads"]:
+        import torch
+
+        torch.set_num_threads(settings["threads"])
+    if settings["kind"] == "torch":
+        return Recommender.open(settings["bundle"], device=settings["device"], width=settings["width"])
+    raise GenrecError("the vLLM engine is not there yet", value=settings["kind"], allowed="torch")

@@ -1,0 +1,109 @@
+"""The catalog as it is now, in the server: fields, what may be recommended, and slates of the priors alone.
+
+Immutable: an edit makes a new one, which takes the old one's place. Does not know the language model, HTTP or users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from genrec.answers import RecommendedItem
+from genrec.bundle import Bundle
+from genrec.catalog import Catalog
+from genrec.changing import ItemChange, availability, changed_catalog, extended
+from genrec.chatting.rules import Bool
+from genrec.chatting.understanding import Grammar
+from genrec.interest.profile import Profiler
+from genrec.priors import Content, Mix
+from genrec.priors.stored import load_priors
+from genrec.ragged import Int64, Ragged
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """The catalog as messages speak of it; built when the first message comes, and again only for other rows."""
+
+    catalog: Catalog
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        return Grammar.of(self.catalog)
+
+
+@dataclass(frozen=True)
+class Live:
+    """available: bool [items]; profiler: of the bundle's catalog; edition: number of the last catalog edit, 0: none."""
+
+    bundle: Bundle
+    catalog: Catalog
+    available: Bool
+    mix: Mix
+    profiler: Profiler
+    spoken: Spoken
+    edition: int = 0
+
+    @classmethod
+    def open(cls, bundle: Bundle) -> Live:
+        priors = load_priors(bundle.folder / "priors")
+        known = {prior.name for prior in priors}
+        weights = {name: weight for name, weight in bundle.manifest.prior_weights.items() if name in known}
+        everything = np.ones(len(bundle.catalog), dtype=bool)
+        return cls(
+            bundle,
+            bundle.catalog,
+            everything,
+            Mix(priors, weights),
+            Profiler.of(bundle.catalog),
+            Spoken(bundle.catalog),
+        )
+
+    @property
+    def version(self) -> str:
+        """Of the model."""
+        return self.bundle.version
+
+    def changed(self, changes: Sequence[ItemChange], edition: int) -> Live:
+        """With these items as they are now; raises DataError."""
+        catalog = changed_catalog(self.catalog, changes)
+        priors = self.mix.priors
+        if len(catalog) > len(self.catalog):
+            priors = tuple(extended(prior, len(catalog)) for prior in priors)
+        mask = availability(catalog, self.available, changes)
+        spoken = self.spoken if catalog is self.catalog else Spoken(catalog)
+        return Live(self.bundle, catalog, mask, Mix(priors, self.mix.weights), self.profiler, spoken, edition)
+
+    def vectors(self, items: Int64) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        """Unit text vectors, float32 [items, dimensions]; without a content prior nothing is like anything."""
+        content = next((prior for prior in self.mix.priors if isinstance(prior, Content)), None)
+        return np.zeros((len(items), 1), dtype=np.float32) if content is None else content.vectors[items]
+
+    def by_priors(
+        self, history: Sequence[str], allowed: Bool, k: int, weights: Mapping[str, float] | None = None
+    ) -> list[RecommendedItem]:
+        """The k best items without the language model: the bundle's mix of priors, popularity without a history."""
+        values = self._values(self.catalog.numbers(history), weights)
+        held = np.where(allowed, values, -np.inf)
+        best = np.lexsort((np.arange(len(held)), -held))[: min(k, int(allowed.sum()))]
+        ids, titles = self.catalog.item_ids, self.catalog.titles
+        return [
+            RecommendedItem(id=ids[item], title=titles[item], score=float(held[item]), rank=rank + 1)
+            for rank, item in enumerate(best.tolist())
+        ]
+
+    def _values(self, history: Int64, weights: Mapping[str, float] | None) -> Float64:
+        mix = self.mix.with_weights(weights or {})
+        names = mix.names()
+        if not len(history) and "popularity" in names:
+            mix = Mix(mix.priors, {"popularity": 1.0})
+        elif not mix and names:
+            mix = Mix(mix.priors, {"collaborative" if "collaborative" in names else names[0]: 1.0})
+        if not mix:
+            return np.zeros(len(self.catalog))
+        return np.asarray(mix.values(Ragged.from_lists([history]))[0], dtype=np.float64)

@@ -1,0 +1,1 @@
+"""Routes, one file per noun. Each says which scope opens it; none works by itself."""

@@ -1,0 +1,83 @@
+"""POST /v1/chat/completions and GET /v1/models, as OpenAI's clients know them. Does not understand messages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+
+from serving import problems
+from serving.past import Past, past_of
+from serving.routes.shared import Served, note, note_user, router
+from serving.schemas.chat import NAME, ChatCompletion, ChatRequest, Choice, Model, Models, Said, Understood, chunk
+from serving.service import Service
+from serving.talking import Talk, talk, understand
+
+routes = router("chat", "recommend")
+
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "Whole, or as a stream"}
+}
+
+
+@routes.post(
+    "/v1/chat/completions", response_model=ChatCompletion, summary="Chat, as OpenAI's clients do", responses=_STREAM
+)
+async def completions(asked: ChatRequest, request: Request, service: Served) -> Response | ChatCompletion:
+    """The text names the items; `items` carries them, `constraints` what was understood, `followup` a question."""
+    note_user(request, service, asked.user)
+    if asked.model not in (NAME, service.live.version):
+        return problems.answer(404, "no such model", allowed=f"{NAME}, {service.live.version}", param="model")
+    past = await past_of(service, asked.user, asked.history)
+    grammar = await asyncio.to_thread(lambda: service.live.spoken.grammar)
+    done = await talk(service, asked, past, await asyncio.to_thread(understand, grammar, asked.messages))
+    answer = _completion(service, done, past)
+    note(request, items=len(answer.items), degraded=answer.degraded, stream=asked.stream)
+    if asked.stream:
+        return StreamingResponse(_streamed(answer), media_type="text/event-stream")
+    return answer
+
+
+@routes.get("/v1/models", response_model=Models, summary="Names that chat knows")
+async def models(service: Served) -> Models:
+    """`genrec`, and the version of the bundle that is behind it."""
+    return Models(data=[Model(id=name, created=service.started) for name in (NAME, service.live.version)])
+
+
+def _completion(service: Service, done: Talk, past: Past) -> ChatCompletion:
+    made, whole = done.slate, done.whole
+    return ChatCompletion(
+        id=f"chatcmpl-{made.id if made is not None else 'question'}", created=int(time.time()),
+        model=service.live.version, choices=[Choice(message=Said(content=done.text))],
+        recommendation_id=made.id if made is not None else None,
+        items=made.items if made is not None else [],
+        constraints=Understood(
+            liked=list(whole.liked), disliked=list(whole.disliked), rules=list(whole.rules), count=whole.count,
+            surprise=whole.surprise, unlinked=list(whole.unlinked),
+        ),
+        followup=done.followup, no_match=made.no_match if made is not None else None,
+        window=made.window if made is not None else past.window, degraded=made is not None and made.degraded,
+    )  # fmt: skip
+
+
+async def _streamed(answer: ChatCompletion) -> AsyncIterator[str]:
+    """The role, the text line by line, the extras with the last chunk, and the end sign."""
+    whole: dict[str, Any] = answer.model_dump(mode="json")
+    identity = {name: whole.pop(name) for name in ("id", "created", "model")}
+    text = whole.pop("choices")[0]["message"]["content"]
+    del whole["object"]
+    yield _event(chunk(identity, {"role": "assistant", "content": ""}))
+    for line in text.splitlines(keepends=True):
+        yield _event(chunk(identity, {"content": line}))
+    yield _event(chunk(identity, {}, "stop", **whole))
+    yield "data: [DONE]\n\n"
+
+
+def _event(data: dict[str, Any]) -> str:
+    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"

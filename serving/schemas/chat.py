@@ -1,0 +1,137 @@
+"""Chat in OpenAI's shapes, with what they lack beside it: items, constraints, followup. Knows no route."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from genrec.answers import RecommendedItem
+from genrec.chatting.rules import Rule
+from serving.schemas.recommendations import NoMatch, Window
+from serving.schemas.shared import MOST_ITEMS, Answer, ItemId, UserId
+
+NAME = "genrec"
+"""What clients may call the model; its version does, too."""
+_LONGEST = 20_000
+
+
+class Part(BaseModel):
+    """A part of a message; only text is read."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: str = Field(max_length=40)
+    text: str | None = Field(None, max_length=_LONGEST)
+
+
+class Message(BaseModel):
+    """user: read as a request; assistant: what it named counts as shown; others are not read."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[Part] | None = Field(None, max_length=_LONGEST)
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, list):
+            return "\n".join(part.text or "" for part in self.content if part.type == "text")
+        return self.content or ""
+
+
+class ChatRequest(BaseModel):
+    """OpenAI's request. What steers a language model's dice (temperature, top_p, seed …) is accepted and has no
+    effect: the same conversation gets the same answer."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    model: str = Field(NAME, max_length=100)
+    """`genrec`, or the version of the bundle."""
+    messages: list[Message] = Field(min_length=1, max_length=200)
+    """Read from the first to the last; later messages revise earlier ones."""
+    stream: bool = False
+    """Server-sent events, as OpenAI sends them."""
+    user: UserId | None = None
+    """Whose stored history is read."""
+    history: list[ItemId] | None = Field(None, max_length=MOST_ITEMS)
+    """Item ids in place of a stored history (genrec's own)."""
+    k: int = Field(5, ge=1, le=200)
+    """Items where the messages do not say how many (genrec's own)."""
+    explain: bool = True
+    """Whether each item comes with a reason (genrec's own)."""
+    n: int = Field(1, ge=1, le=1)
+    """One answer."""
+
+
+class Understood(Answer):
+    """What the conversation came to. unlinked: what of the last message the catalog does not know."""
+
+    liked: list[str]
+    disliked: list[str]
+    rules: list[Rule]
+    count: int | None
+    surprise: bool
+    unlinked: list[str]
+
+
+class Said(Answer):
+    """One message of the answer."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class Choice(Answer):
+    """The only one."""
+
+    index: int = 0
+    message: Said
+    finish_reason: Literal["stop"] = "stop"
+    logprobs: None = None
+
+
+class Extras(Answer):
+    """What genrec adds to OpenAI's answer; in a stream, to its last chunk."""
+
+    recommendation_id: str | None
+    """What feedback refers to."""
+    items: list[RecommendedItem]
+    constraints: Understood
+    followup: str | None
+    """A question, where the request is too vague to choose by."""
+    no_match: NoMatch | None
+    window: Window
+    degraded: bool
+
+
+class ChatCompletion(Extras):
+    """OpenAI's answer and genrec's extras."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice]
+
+
+class Model(Answer):
+    """A name that chat knows."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "genrec"
+
+
+class Models(Answer):
+    """All of them."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+def chunk(identity: dict[str, Any], delta: dict[str, str], finish: str | None = None, **extras: Any) -> dict[str, Any]:
+    """One piece of a streamed answer."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+    return {**identity, "object": "chat.completion.chunk", "choices": [choice], **extras}

@@ -1,0 +1,99 @@
+"""Slates: what can be asked for, and what comes back. Knows no route."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from genrec.answers import RecommendedItem, ToldItem
+from genrec.chatting.rules import Rule
+from genrec.interest.window import WindowPolicy
+from serving.schemas.shared import MOST_ITEMS, Answer, Body, ItemId, UserId, Weight
+
+MOST_RULES = 20
+
+
+class SlateRequest(Body):
+    """Who for (`user_id`, or `history` in the request), how many, and what may come."""
+
+    user_id: UserId | None = None
+    """Whose stored history is read; without events of this user the slate is of popular items."""
+    history: list[ItemId] | None = Field(None, max_length=MOST_ITEMS)
+    """Item ids in place of a stored history, oldest first; nothing is stored of them."""
+    k: int = Field(10, ge=1, le=200)
+    """Items of the slate."""
+    filters: list[Rule] = Field(default_factory=list, max_length=MOST_RULES)
+    """Hard rules on fields of the catalog; all must hold."""
+    exclude: list[ItemId] = Field(default_factory=list, max_length=MOST_ITEMS)
+    """Items that never come."""
+    repeats: bool = False
+    """Whether items of the history may come again."""
+    weights: dict[str, Weight] | None = Field(None, max_length=20)
+    """Weights of priors in place of the bundle's: popularity, content, collaborative."""
+    diversity: float = Field(0.0, ge=0, le=1)
+    """0: the best items; towards 1: items less like each other."""
+    explain: bool = True
+    """Whether each item comes with its evidence and a sentence."""
+
+    @model_validator(mode="after")
+    def _one_history(self) -> SlateRequest:
+        if (self.user_id is None) == (self.history is None):
+            raise ValueError("give either user_id or history; [] is an empty history")
+        return self
+
+
+class Window(Answer):
+    """What of the history the prompt showed."""
+
+    shown: int
+    left_out: int
+    reasons: dict[str, int]
+    """Why interactions are left out: unknown, disliked, repeated, old, session, count, block."""
+    policy: WindowPolicy
+    """What decided."""
+    profile: str
+    """What the window leaves out, in words of the catalog."""
+
+
+class NoMatch(Answer):
+    """No item meets the filters together; `relax`: the fewest to drop so that something is left."""
+
+    relax: list[Rule]
+    would_leave: int
+
+
+class Slate(Answer):
+    """`id` keys feedback: the same request, bundle and history version give the same slate and id."""
+
+    id: str
+    items: list[RecommendedItem]
+    window: Window
+    constraints: dict[str, str]
+    """What was asked of the items."""
+    model: str
+    """Version of the bundle."""
+    degraded: bool
+    """Whether the slate comes from the priors because there is no history, or the language model is not there."""
+    note: str = ""
+    """Why, in words."""
+    no_match: NoMatch | None = None
+
+
+class ExplanationRequest(Body):
+    """Why would these items be recommended?"""
+
+    user_id: UserId | None = None
+    history: list[ItemId] | None = Field(None, max_length=MOST_ITEMS)
+    items: list[ItemId] = Field(min_length=1, max_length=20)
+
+    @model_validator(mode="after")
+    def _one_history(self) -> ExplanationRequest:
+        if (self.user_id is None) == (self.history is None):
+            raise ValueError("give either user_id or history")
+        return self
+
+
+class Explanations(Answer):
+    """One for each item, in the order asked."""
+
+    items: list[ToldItem]
+    model: str

@@ -1,0 +1,43 @@
+"""Users: what is known of one. Knows no route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serving.schemas.recommendations import Window
+from serving.schemas.shared import Answer
+
+
+class Happened(Answer):
+    """One interaction."""
+
+    item_id: str
+    title: str | None
+    kind: str
+    timestamp: int
+    value: float | None
+
+
+class User(Answer):
+    """window: what a prompt shows now, with the profile of the rest; timeline: newest last."""
+
+    user_id: str
+    version: int
+    window: Window
+    shown: list[str]
+    disliked: list[str]
+    timeline: list[Happened]
+
+
+class Exported(Answer):
+    """All that is stored on a user."""
+
+    user_id: str
+    events: list[dict[str, Any]]
+    recommendations: list[dict[str, Any]]
+
+
+class Erased(Answer):
+    """Rows that were removed from all tables."""
+
+    removed: int

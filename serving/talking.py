@@ -1,0 +1,108 @@
+"""A conversation → what to ask of the catalog, and the answer in words. Knows no HTTP.
+
+What users and assistants wrote is read by the grammar alone: items and rules of the catalog come out, nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from genrec.chatting.conversation import Conversation
+from genrec.chatting.linking import examples
+from genrec.chatting.replying import Line, no_match, question, reply
+from genrec.chatting.understanding import LONGEST, Grammar
+from genrec.errors import ConfigError
+from serving.answering import slate
+from serving.past import Past
+from serving.schemas.chat import ChatRequest, Message
+from serving.schemas.recommendations import MOST_RULES, Slate, SlateRequest
+from serving.service import Service
+
+_LISTED = re.compile(r"^\s*\d{1,3}\.\s+(?P<line>.+)$", re.MULTILINE)
+_DIVERSE = 0.5  # how different the items of a surprise are
+
+
+@dataclass(frozen=True)
+class Talk:
+    """slate: none where a question comes first."""
+
+    text: str
+    whole: Conversation
+    slate: Slate | None
+    followup: str | None
+
+
+def understand(grammar: Grammar, messages: Sequence[Message]) -> Conversation:
+    """All that the users said, oldest first; what the assistant had listed before counts as shown.
+
+    Raises ConfigError for a message that is too long.
+    """
+    whole, shown = Conversation(), list[str]()
+    for message in messages:
+        if message.role == "user":
+            if len(message.text) > LONGEST:  # a rule at its end would be dropped in silence
+                raise ConfigError(
+                    "a message is too long to be read whole", value=len(message.text), where="messages",
+                    allowed=f"{LONGEST:,} characters", remedy="say it in fewer words",
+                )  # fmt: skip
+            whole = whole.revised(grammar(message.text), shown)
+        elif message.role == "assistant":
+            shown += _listed(grammar, message.text)
+    return whole
+
+
+async def talk(service: Service, asked: ChatRequest, past: Past, whole: Conversation) -> Talk:
+    """The answer; raises what `slate` raises."""
+    live = service.live
+    if whole.vague and not past.shown:
+        ask = question(whole, examples(live.catalog))
+        return Talk("\n".join(filter(None, [reply_aside(whole), ask])), whole, None, ask)
+    made = await slate(service, _wish(service, asked, whole), _with_liked(past, whole))
+    if made.no_match is not None:
+        text = no_match(whole, made.no_match.relax, made.no_match.would_leave)
+    else:
+        lines = [Line(item.title, item.explanation or "") for item in made.items]
+        text = reply(whole, lines, degraded=made.note.startswith("the language model"))
+    return Talk(text, whole, made, None)
+
+
+def reply_aside(whole: Conversation) -> str:
+    """What could not be linked, said before a question."""
+    return reply(replace(whole, rules=()), []).partition("\n")[2] if whole.unlinked else ""
+
+
+def _wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequest:
+    exclude = dict.fromkeys([*whole.disliked, *whole.shown])
+    if len(whole.rules) > MOST_RULES:
+        raise ConfigError(
+            "too many rules in one conversation", value=len(whole.rules), where="messages", allowed=f"{MOST_RULES}",
+            remedy="start a new conversation",
+        )  # fmt: skip
+    return SlateRequest(
+        user_id=asked.user if asked.history is None else None,
+        history=None if asked.user is not None and asked.history is None else list(asked.history or ()),
+        k=min(whole.count or asked.k, service.settings.limits.k),
+        filters=list(whole.rules),
+        exclude=list(exclude)[:1000],
+        diversity=_DIVERSE if whole.surprise else 0.0,
+        explain=asked.explain,
+    )
+
+
+def _with_liked(past: Past, whole: Conversation) -> Past:
+    """What the user speaks well of counts as chosen last."""
+    liked = tuple(item for item in whole.liked)
+    shown = (*(item for item in past.shown if item not in liked), *liked)
+    return replace(past, shown=shown, seen=tuple(dict.fromkeys([*past.seen, *liked])))
+
+
+def _listed(grammar: Grammar, text: str) -> list[str]:
+    """Items that an answer of ours named: the title is the line, or what stands before its first colons."""
+    found = []
+    for match in _LISTED.finditer(text[:20_000]):
+        parts = match["line"].split(": ")
+        names = (": ".join(parts[:end]) for end in range(len(parts), 0, -1))
+        found += [item for name in names if (item := grammar.links.title(name, fuzzy=False))][:1]
+    return found
