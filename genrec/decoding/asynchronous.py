@@ -84,6 +84,10 @@ async def _gathered(work: Callable[[int], Awaitable[Found]], count: int, at_once
         async with gate:
             return await work(row)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(row)) for row in range(count)]
-    return [task.result() for task in tasks]
+    tasks = [asyncio.ensure_future(one(row)) for row in range(count)]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        raise

@@ -177,7 +177,9 @@ def _next_params(want: Want) -> SamplingParams:
 
 def _text_params(text: TextAsk) -> SamplingParams:
     rule = text.rule
-    schema = None if rule.schema is None else StructuredOutputsParams(json=rule.schema)
+    schema = None  # without free whitespace: a small model may write nothing else until its tokens are used up
+    if rule.schema is not None:
+        schema = StructuredOutputsParams(json=rule.schema, disable_any_whitespace=True)
     return SamplingParams(
         max_tokens=rule.max_tokens, temperature=rule.temperature, seed=rule.seed, detokenize=False, ignore_eos=True,
         stop_token_ids=text.ends, structured_outputs=schema, output_kind=RequestOutputKind.FINAL_ONLY,

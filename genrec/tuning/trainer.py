@@ -28,11 +28,8 @@ from genrec.examples import Examples
 from genrec.tuning.settings import OptimiserSettings
 
 # transformers renamed the field after 5.19, the last version that vLLM 0.32 takes
-_CHECKPOINTING = (
-    "activation_checkpointing"
-    if "activation_checkpointing" in SFTConfig.__dataclass_fields__
-    else "gradient_checkpointing"
-)
+_RENAMED = "activation_checkpointing" in SFTConfig.__dataclass_fields__
+_NO_CHECKPOINTING: dict[str, Any] = {"activation_checkpointing" if _RENAMED else "gradient_checkpointing": False}
 
 _LEAST_RATE = 0.1  # of the peak learning rate, at the end
 
@@ -126,7 +123,7 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
         warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,
         bf16=settings.bf16,
-        **{_CHECKPOINTING: False},
+        **_NO_CHECKPOINTING,
         # Sequences of like length in one batch: little padding to compute.
         train_sampling_strategy="group_by_length",
         eval_strategy="steps",
