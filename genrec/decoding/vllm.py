@@ -177,9 +177,7 @@ def _next_params(want: Want) -> SamplingParams:
 
 def _text_params(text: TextAsk) -> SamplingParams:
     rule = text.rule
-    schema = None  # without free whitespace: a small model may write nothing else until its tokens are used up
-    if rule.schema is not None:
-        schema = StructuredOutputsParams(json=rule.schema, disable_any_whitespace=True)
+    schema = None if rule.schema is None else StructuredOutputsParams(json=rule.schema)
     return SamplingParams(
         max_tokens=rule.max_tokens, temperature=rule.temperature, seed=rule.seed, detokenize=False, ignore_eos=True,
         stop_token_ids=text.ends, structured_outputs=schema, output_kind=RequestOutputKind.FINAL_ONLY,
@@ -189,8 +187,10 @@ def _text_params(text: TextAsk) -> SamplingParams:
 
 def _arguments(model: Path, settings: Settings) -> AsyncEngineArgs:
     own: dict[str, Any] = {} if settings.block is None else {"block_size": settings.block}
-    if settings.loras:
-        own |= {"enable_lora": True, "max_loras": settings.loras, "max_lora_rank": settings.lora_rank}
+    # JSON without free whitespace: a small model may write nothing else until its tokens are used up
+    own |= {"structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True}}
+    if settings.loras:  # and a slot that stays empty: vLLM 0.32 on CPUs gives rows without adapter the last one's
+        own |= {"enable_lora": True, "max_loras": settings.loras + 1, "max_lora_rank": settings.lora_rank}
     return AsyncEngineArgs(
         model=str(model), dtype=settings.dtype, max_model_len=settings.context, max_num_seqs=settings.sequences,
         kv_cache_memory_bytes=int(settings.cache_gib * 2**30), enable_prefix_caching=True, max_logprobs=-1,

@@ -109,16 +109,23 @@ def test_json_obeys_its_schema_and_words_its_length(served: Served) -> None:
 
 
 def test_requests_of_many_threads_run_side_by_side(served: Served) -> None:
-    """Each gets what it gets alone, whatever shares its batch."""
+    """Each gets what it gets alone and what torch says, whatever view and adapter shares its batch."""
     views = some_views(served.index, 5)
     random = np.random.default_rng(2)
     semantic = served.vocabulary.semantic_tokens(served.index.codes)
     prompts = [[5, *semantic[random.integers(60, size=12)].ravel().tolist()] for _ in range(24)]
-    alone = [served.engine.beam([prompt], [views[i % 5]], 6)[0] for i, prompt in enumerate(prompts)]
+
+    def ask(case: int) -> Candidates:
+        found: Candidates = served.engine.speaking(VOICES[case % 3]).beam([prompts[case]], [views[case % 5]], 6)[0]
+        return found
+
+    alone = [ask(case) for case in range(24)]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda i: served.engine.beam([prompts[i]], [views[i % 5]], 6)[0], range(24)))
-    for one, other in zip(alone, together, strict=True):
+        together = list(pool.map(ask, range(24)))
+    for case, (one, other) in enumerate(zip(alone, together, strict=True)):
         assert_same(one, other)
+        exact = served.speakers[VOICES[case % 3]].exact(prompts[case])
+        np.testing.assert_allclose(other.logprobs, exact[other.items], atol=NEAR)
 
 
 def versions_of(index: ItemIndex) -> Iterator[ItemIndex]:

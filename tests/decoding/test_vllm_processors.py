@@ -25,7 +25,10 @@ CASES: dict[str, list[Want | None]] = {
     "pruned": [Want(np.arange(20), 4), Want(np.arange(20), 4, np.linspace(0, 9, 20, dtype=np.float32))],
     "others": [None, Want(np.array([7, 8]), 2), None],
     "text": [Want(None, 0, columns=((0, 10), (20, SIZE))), Want(np.array([2]), 1)],
-    "adapters": [Want(np.array([25, 27]), 2, columns=((0, 10), (24, SIZE))), Want(np.array([11]), 1, columns=((0, 24),))],
+    "adapters": [
+        Want(np.array([25, 27]), 2, columns=((0, 10), (24, SIZE))),
+        Want(np.array([11]), 1, columns=((0, 24),)),
+    ],
     "free": [Want(None, 6)],
 }
 
