@@ -67,10 +67,10 @@ class Ours:
     random: np.random.Generator
 
     @classmethod
-    def start(cls, model: Path, vocabulary: int, context: int, cores: str | None, cache_gib: float) -> Ours:
+    def start(cls, model: Path, vocabulary: int, context: int, threads: int, cache_gib: float) -> Ours:
         from genrec.decoding.vllm import LocalVllm, Settings
 
-        settings = Settings(dtype="float32", context=context, cache_gib=cache_gib, block=32, cores=cores)
+        settings = Settings(dtype="float32", context=context, cache_gib=cache_gib, block=32, threads=threads)
         loop = Loop("benchmark")
 
         async def started() -> Any:
@@ -112,15 +112,17 @@ class Ours:
 class Stock:
     """vLLM's own beam search over its own defaults (cache block of 128 tokens), and with a grammar of a catalog."""
 
-    def __init__(self, model: Path, context: int, cores: str | None, cache_gib: float) -> None:
+    def __init__(self, model: Path, context: int, threads: int, cache_gib: float) -> None:
         from vllm import LLM
+        from vllm.v1.executor.uniproc_executor import UniProcExecutor
 
         from genrec.decoding.vllm import Settings, _environment
 
-        with _environment(Settings(cores=cores)):
+        with _environment(Settings(threads=threads)):
             self._llm = LLM(
                 str(model), dtype="float32", max_model_len=context, enforce_eager=True, max_logprobs=200,
                 kv_cache_memory_bytes=int(cache_gib * 2**30), disable_log_stats=True,
+                distributed_executor_backend=UniProcExecutor,  # as ours, else it would have one thread less
             )  # fmt: skip
 
     def beam(self, prompt: list[int], width: int, grammar: str | None = None) -> list[tuple[int, ...]]:
@@ -177,5 +179,3 @@ def multiplications_per_second(size: int = 2048, seconds: float = 0.5) -> float:
         left @ left
         done += 1
     return done * 2 * size**3 / (time.perf_counter() - start)
-
-

@@ -71,11 +71,12 @@ class NextItemPrompt:
 
 
 def fitting(head: int, items: int, levels: int, block: int) -> int:
-    """How many of the newest items leave the fewest tokens in a last, partial block; of equals, the most items.
+    """How many of the newest items leave less than an item's tokens in a last, partial block: as many as can be.
 
-    head: tokens before the items, of `levels` tokens each.
+    head: tokens before the items, of `levels` tokens each. Where none do, those that leave the fewest tokens there.
     """
     if head + items * levels < block:
         return items
     tried = np.arange(items, items - items // 4 - 1, -1)
-    return int(tried[((head + tried * levels) % block).argmin()])
+    tails = (head + tried * levels) % block
+    return int(tried[np.flatnonzero(tails < max(levels, int(tails.min()) + 1))[0]])

@@ -23,9 +23,11 @@ from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
+from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
+from vllm.v1.executor.uniproc_executor import UniProcExecutor
 from vllm.v1.sample.logits_processor import LogitsProcessor, process_dict_updates
 from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as LogitsProcessorV2
 
@@ -101,8 +103,8 @@ class Settings:
     """How a vLLM is started. dtype: "auto" is float32 on a CPU, bfloat16 on a GPU; context: tokens of prompt and
     answer; cache_gib: memory for keys and values; block: tokens of a cache block, None for vLLM's own (128 on CPUs,
     where only multiples of 32 work); sequences: requests that run at once; quantization: as vLLM names it; compiled:
-    with torch.compile, slow to start; cores: those that the model runs on, as `0-3`, `nobind` for any, None for vLLM's
-    choice (all but one); loras, lora_rank: room for adapters.
+    with torch.compile, slow to start; threads: of a CPU that the model runs on, None for OMP_NUM_THREADS or all; loras,
+    lora_rank: room for adapters.
     """
 
     dtype: str = "auto"
@@ -112,7 +114,7 @@ class Settings:
     sequences: int = 256
     quantization: str | None = None
     compiled: bool = False
-    cores: str | None = None
+    threads: int | None = None
     lora_rank: int = 0
     loras: int = 0
 
@@ -191,6 +193,8 @@ def _arguments(model: Path, settings: Settings) -> AsyncEngineArgs:
     own |= {"structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True}}
     if settings.loras:  # and a slot that stays empty: vLLM 0.32 on CPUs gives rows without adapter the last one's
         own |= {"enable_lora": True, "max_loras": settings.loras + 1, "max_lora_rank": settings.lora_rank}
+    if current_platform.is_cpu():  # vLLM would put the worker in one more process, whose reader spins on a core
+        own |= {"distributed_executor_backend": UniProcExecutor}
     return AsyncEngineArgs(
         model=str(model), dtype=settings.dtype, max_model_len=settings.context, max_num_seqs=settings.sequences,
         kv_cache_memory_bytes=int(settings.cache_gib * 2**30), enable_prefix_caching=True, max_logprobs=-1,
@@ -205,8 +209,8 @@ def _environment(settings: Settings) -> Iterator[None]:
     wanted = {"VLLM_NO_USAGE_STATS": "1"}
     if not settings.compiled:
         wanted["TORCH_COMPILE_DISABLE"] = "1"  # else counting ranks alone compiles for half a minute
-    if settings.cores is not None:
-        wanted["VLLM_CPU_OMP_THREADS_BIND"] = settings.cores
+    if settings.threads is not None:
+        wanted["OMP_NUM_THREADS"] = str(settings.threads)
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

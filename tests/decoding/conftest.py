@@ -70,7 +70,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         speakers = speakers_of(tmp_path_factory.mktemp("speakers"), index, vocabulary)
         adapters = {str(name): one.bundle for name, one in speakers.items() if name}
         registry = CollectorRegistry()
-        settings = Settings(cache_gib=0.25, cores="nobind")
+        settings = Settings(cache_gib=0.25, threads=1)
         engine = VllmEngine.open(speakers[None].bundle, adapters=adapters, settings=settings, registry=registry)
         with engine:
             yield Served(engine, index, vocabulary, speakers, registry)
