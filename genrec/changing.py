@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from genrec.catalog import Catalog
 from genrec.errors import DataError
 from genrec.items.codes import Float32
-from genrec.priors import Collaborative, Content, Popular, Prior
+from genrec.priors import Collaborative, Content, Popular, Prior, Sequential
 
 Bool = npt.NDArray[np.bool_]
 
@@ -98,6 +98,8 @@ def extended(prior: Prior, items: int, described: Float32 | None = None) -> Prio
         old = prior.weights
         pointers = np.pad(old.indptr, (0, items - old.shape[0]), mode="edge")
         return replace(prior, weights=csr_matrix((old.data, old.indices, pointers), shape=(items, items)))
+    if isinstance(prior, Sequential):
+        return prior.select(np.pad(np.arange(len(prior.known)), (0, items - len(prior.known)), constant_values=-1))
     if isinstance(prior, Content):
         missing = items - len(prior.vectors)
         new = np.zeros((missing, prior.vectors.shape[1]), dtype=np.float32) if described is None else described

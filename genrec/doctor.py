@@ -39,6 +39,7 @@ class Part:
 
 
 _TRAIN = "pip install 'genrec[train]'"
+_VLLM = "pip install 'genrec[vllm]' (on a CPU, in a clone: make setup-vllm)"
 PARTS = (
     Part("torch", ("torch",), "torch", "models at all: training, recommending, evaluating", _TRAIN),
     Part("transformers", ("transformers", "tokenizers"), "transformers", "reading bundles, base models", _TRAIN),
@@ -50,7 +51,7 @@ PARTS = (
         "item vectors from sentences without a download (else TF-IDF)", _TRAIN,
     ),
     Part("bitsandbytes", ("bitsandbytes",), "bitsandbytes", "QLoRA: 4-bit base models", "pip install 'genrec[quant]'"),
-    Part("vLLM", ("vllm",), "vllm", "nothing yet: its engine is planned", "pip install 'genrec[vllm]'"),
+    Part("vLLM", ("vllm",), "vllm", "serving: many requests at once, adapters, JSON text", _VLLM),
     Part(
         "server", ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"), "fastapi", "genrec serve",
         "pip install 'genrec[serve]'",

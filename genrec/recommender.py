@@ -14,10 +14,11 @@ from genrec.answers import EvidenceShown, Recommendation, RecommendedItem, ToldI
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
+from genrec.decoding.engine import Engine
 from genrec.errors import ConfigError, EngineError
 from genrec.explaining import Explainer, Explanation
 from genrec.fusing import Bool, Fusion, Ranking, unseen
-from genrec.model.loading import load
+from genrec.model.loading import load, vocabulary_of
 from genrec.priors import Mix
 from genrec.priors.popularity import Popular
 from genrec.priors.stored import load_priors
@@ -44,17 +45,24 @@ class Recommender:
     """Number of the last catalog edit; 0: the bundle's own catalog."""
 
     @classmethod
-    def open(cls, folder: str | Path, *, device: str | None = None, width: int = 50) -> Recommender:
-        """Loads a bundle with the torch engine; raises BundleError, CorruptBundle or NewerBundle."""
+    def open(
+        cls, folder: str | Path, *, device: str | None = None, width: int = 50, engine: Engine | None = None
+    ) -> Recommender:
+        """Loads a bundle with the torch engine; raises BundleError, CorruptBundle or NewerBundle.
+
+        engine: another one that runs this bundle's model, as VllmEngine.open(folder); no weights are then loaded.
+        """
         bundle = Bundle.open(folder)
-        loaded = load(bundle, device=device)
-        asking = NextItemPrompt(bundle.prompts, loaded.vocabulary, bundle.index, bundle.manifest.window)
+        vocabulary = vocabulary_of(bundle)
+        engine = engine or load(bundle, device=device).engine
+        block = getattr(engine, "block", 1)
+        asking = NextItemPrompt(bundle.prompts, vocabulary, bundle.index, bundle.manifest.window, block)
         priors = load_priors(bundle.folder / "priors")
         popular = next((prior for prior in priors if isinstance(prior, Popular)), None)
         known = {prior.name for prior in priors}
         weights = {name: weight for name, weight in bundle.manifest.prior_weights.items() if name in known}
-        explainer = Explainer(loaded.engine, asking, loaded.vocabulary, bundle.prompts, bundle.catalog)
-        return cls(bundle, Fusion(loaded.engine, asking, Mix(priors, weights), width), popular, explainer)
+        explainer = Explainer(engine, asking, vocabulary, bundle.prompts, bundle.catalog)
+        return cls(bundle, Fusion(engine, asking, Mix(priors, weights), width), popular, explainer)
 
     @property
     def catalog(self) -> Catalog:
@@ -166,7 +174,7 @@ class Recommender:
         )
 
     def _window(self, chosen: Int64) -> WindowShown:
-        shown = min(len(chosen), self.fusion.asking.window)
+        shown = len(self.fusion.asking.shown(chosen))
         return WindowShown(shown=shown, left_out=len(chosen) - shown)
 
 

@@ -34,7 +34,7 @@ def _cuda() -> bool:
 
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "gpu": (_cuda, "no CUDA device"),
-    "vllm": (lambda: importlib.util.find_spec("vllm") is not None, "vLLM is not installed: make vllm"),
+    "vllm": (lambda: importlib.util.find_spec("vllm") is not None, "vLLM is not installed: make setup-vllm"),
     "browser": (lambda: shutil.which("chromium") is not None, "no Chromium on the path"),
 }
 

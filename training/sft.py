@@ -71,7 +71,8 @@ def main() -> None:
     else:
         prompts = parent.prompts
         model, vocabulary = continued_model(settings, parent, index)
-    asking = NextItemPrompt(prompts, vocabulary, index, settings.window or fitting_length(histories))
+    window = settings.window or (fitting_length(histories) if parent is None else parent.manifest.window)
+    asking = NextItemPrompt(prompts, vocabulary, index, window)
     refuse_overlong(asking, context_of(model))
 
     # A SASRec beside it: a prior, and a teacher whose distribution the trie turns into targets for every code.

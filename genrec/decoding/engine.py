@@ -38,6 +38,8 @@ class TextRule:
     max_tokens: int = 64
     temperature: float = 0.0
     seed: int = 0
+    schema: str | None = None
+    """A JSON schema, as JSON, that the text obeys: an engine that cannot says so (EngineError)."""
 
 
 class Engine(Protocol):
@@ -102,5 +104,7 @@ def _top(promise: Float64, nodes: Int64, width: int) -> Int64:
     if len(promise) > 4 * width:  # partition first: a full sort of all children costs more than the model's step
         edge = np.partition(promise, len(promise) - width)[len(promise) - width]
         near = np.flatnonzero(promise >= edge)
-        return near[np.lexsort((nodes[near], -promise[near]))][:width]
-    return np.lexsort((nodes, -promise))[:width]
+        best: Int64 = near[np.lexsort((nodes[near], -promise[near]))][:width]
+        return best
+    ranked: Int64 = np.lexsort((nodes, -promise))[:width]
+    return ranked

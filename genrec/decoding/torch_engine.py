@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from genrec.decoding.engine import Candidates, Float64, Prompt, TextRule, check, widen
+from genrec.decoding.masking import logprobs_at
 from genrec.decoding.tree import TokenTree
 from genrec.errors import EngineError
 from genrec.items.trie import View
@@ -67,6 +68,10 @@ class TorchEngine:
     def generate(self, prompts: Sequence[Prompt], rule: TextRule) -> list[list[int]]:
         if rule.max_tokens < 1:
             raise EngineError("a text of no tokens", value=rule.max_tokens, allowed="1 or more")
+        if rule.schema is not None:
+            raise EngineError(
+                "the torch engine writes no JSON by schema", remedy="serve the bundle with the vLLM engine"
+            )
         check(prompts, len(prompts), self._context - rule.max_tokens)
         return self._in_batches(prompts, 1, lambda rows: self._generate([prompts[i] for i in rows], rule))
 
@@ -105,8 +110,7 @@ class TorchEngine:
 
     def _next(self, logits: torch.Tensor, level: int) -> Float32:
         """log-softmax over the whole vocabulary, read at the codes of a level: float32 [prompts, entries, codes]."""
-        chosen = logits[..., self._columns[level]] - logits.logsumexp(-1, keepdim=True)
-        return np.asarray(chosen.cpu().numpy(), dtype=np.float32)
+        return np.asarray(logprobs_at(logits, self._columns[level]).cpu().numpy(), dtype=np.float32)
 
     def _score(self, prompts: Sequence[Prompt], codes: Sequence[Int64]) -> list[Float64]:
         tree = TokenTree(self.model, prompts, self._pad)

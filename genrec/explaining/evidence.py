@@ -104,12 +104,12 @@ def evidence_for(
 def drops(engine: Engine, asking: NextItemPrompt, history: History, items: Sequence[int]) -> tuple[Int64, Float64]:
     """The distinct items of the window, newest first, int64 [removed], and what the log-probability of each item of
     the slate loses without them, float64 [removed, items]; in nats, negative where it gains."""
-    window = np.asarray(history, dtype=np.int64)[-asking.window :]
+    window = asking.shown(history)
     seen, first = np.unique(window[::-1], return_index=True)
     newest = seen[np.argsort(first)][:REMOVED]
     if not len(newest):
         return newest, np.empty((0, len(items)))
-    prompts = [asking.ids(window), *(asking.ids(window[window != one]) for one in newest)]
+    prompts = [asking.whole(window), *(asking.whole(window[window != one]) for one in newest)]
     codes = asking.index.codes[np.asarray(items, dtype=np.int64)]
     scores = np.stack(engine.score(prompts, [codes] * len(prompts)))
     return newest, scores[0] - scores[1:]

@@ -55,7 +55,8 @@ class ItemSpace:
         if collaborative is not None:
             chosen = np.where(collaborative.any(axis=1, keepdims=True), collaborative, chosen)
         blocks = [np.sqrt(1 - self.weight) * described, np.sqrt(self.weight) * chosen]
-        return np.concatenate(blocks, axis=1).astype(np.float32)
+        joined: Float32 = np.concatenate(blocks, axis=1).astype(np.float32)
+        return joined
 
     def save(self, path: Path) -> None:
         arrays = {"centre": self.centre, "axes": self.axes, "slopes": self.slopes, "offsets": self.offsets}

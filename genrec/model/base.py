@@ -5,6 +5,8 @@ Does not know users, items' texts or training.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
@@ -40,7 +42,8 @@ class ScratchConfig(BaseModel):
 def scratch(config: ScratchConfig, vocabulary: int, *, pad_id: int, end_id: int, seed: int = 0) -> Qwen3ForCausalLM:
     """A freshly initialised model for `vocabulary` tokens; the same seed gives the same weights."""
     torch.manual_seed(seed)
-    return Qwen3ForCausalLM(
+    build: Callable[[Qwen3Config], PreTrainedModel] = Qwen3ForCausalLM
+    return build(
         Qwen3Config(
             vocab_size=vocabulary,
             hidden_size=config.hidden,

@@ -25,9 +25,14 @@ class Loaded:
 def load(bundle: Bundle, *, device: str | None = None, dtype: torch.dtype = torch.float32) -> Loaded:
     """The torch engine of a bundle, on the GPU where there is one."""
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = AutoTokenizer.from_pretrained(bundle.folder / "model", trust_remote_code=False)
-    vocabulary = Vocabulary(tokenizer, bundle.index.sizes)
+    vocabulary = vocabulary_of(bundle)
     return Loaded(engine_of(weights(bundle, dtype).to(place), vocabulary, bundle.manifest.context), vocabulary)  # type: ignore[arg-type]
+
+
+def vocabulary_of(bundle: Bundle) -> Vocabulary:
+    """The bundle's tokenizer with its code tokens; no weights are read."""
+    tokenizer = AutoTokenizer.from_pretrained(bundle.folder / "model", trust_remote_code=False)
+    return Vocabulary(tokenizer, bundle.index.sizes)
 
 
 def weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> PreTrainedModel | PeftModel:

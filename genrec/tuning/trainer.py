@@ -33,6 +33,10 @@ from trl.trainer.sft_trainer import SFTTrainer
 from genrec.examples import IGNORED, Examples
 from genrec.tuning.settings import OptimiserSettings
 
+# transformers renamed the field after 5.19, the last version that vLLM 0.32 takes
+_RENAMED = "activation_checkpointing" in SFTConfig.__dataclass_fields__
+_NO_CHECKPOINTING: dict[str, Any] = {"activation_checkpointing" if _RENAMED else "gradient_checkpointing": False}
+
 Loss = Callable[..., torch.Tensor]
 _LEAST_RATE = 0.1  # of the peak learning rate, at the end
 
@@ -145,7 +149,7 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
         warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,
         bf16=settings.bf16,
-        activation_checkpointing=False,
+        **_NO_CHECKPOINTING,
         # Sequences of like length in one batch: little padding to compute.
         train_sampling_strategy="group_by_length",
         eval_strategy="steps",

@@ -191,7 +191,8 @@ def _race(weights: Float32, rng: np.random.Generator) -> Int64:
 def _pull(config: WorldConfig, space: TasteSpace) -> Float32:
     """Weights of the films by theme, then by film seen before, then equal ones: [themes + films + 1, films]."""
     rows = [config.sharpness * space.affinity.T, config.nearness * space.follow, np.zeros((1, len(space.affinity)))]
-    return np.exp(np.concatenate(rows)).astype(np.float32)
+    weights: Float32 = np.exp(np.concatenate(rows)).astype(np.float32)
+    return weights
 
 
 def _kinds(fit: npt.NDArray[np.float64], ways: Int64, rng: np.random.Generator) -> list[str]:

@@ -1,0 +1,310 @@
+"""What the vLLM engine costs and saves: one model, one machine, both sides in turn.
+
+    python benchmarks/decode_vllm.py               # about a quarter of an hour on two cores
+    python benchmarks/decode_vllm.py --hidden 1024 --layers 28 --vocabulary 151936     # Qwen3-0.6B's dimensions
+
+A Qwen3 of random weights, random distinct semantic IDs of three codes, prompts of fresh random tokens, so that no cache
+knows them. The other side is vLLM's own beam search in an engine of its own with vLLM's default cache block (128);
+both run eagerly, in float32, on the same threads. A prompt of 500 tokens is 8 tokens and 164 items: ours is cut to the
+cache block as NextItemPrompt does (6 items), vLLM's is not. Ratios are medians of interleaved pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from _vllm_world import (
+    LEVELS,
+    Ours,
+    Stock,
+    code_ids,
+    distinct_codes,
+    grammar_of,
+    multiplications_per_second,
+    timed,
+    tries,
+    write_model,
+)
+
+from genrec.asking import fitting
+from genrec.benchmarking import Claim, claim, write_results
+from genrec.items.trie import Trie, View
+from tests.decoding.test_widen import REQUESTS, WIDTHS, World, beam, check
+
+CONTEXT, HEAD = 1024, 8
+Pairs = list[tuple[float, float]]
+
+
+def main() -> None:
+    arguments = _arguments()
+    torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        parameters = write_model(
+            folder, hidden=arguments.hidden, layers=arguments.layers, vocabulary=arguments.vocabulary,
+            context=CONTEXT, seed=arguments.seed,
+        )  # fmt: skip
+        claims, detail = _measured(folder, parameters, arguments)
+    config = vars(arguments) | {"parameters": parameters, "dtype": "float32", "detail": detail}
+    print(write_results("decode_vllm", config, claims))
+
+
+def _measured(folder: Path, parameters: int, arguments: argparse.Namespace) -> tuple[list[Claim], dict[str, Any]]:
+    ours = Ours.start(folder, arguments.vocabulary, CONTEXT, arguments.threads, arguments.cache_gib)
+    catalogs = tries((10_000, 100_000, 1_000_000), arguments.seed)
+    detail: dict[str, Any] = {}
+    for width in (4, 50):  # first calls choose kernels
+        ours.engine.beam([ours.prompt(100)], [View(catalogs[10_000][1])], width)
+    claims = [
+        *_overheads(ours, catalogs, arguments, detail),
+        _filtered(ours, catalogs[1_000_000][1], arguments, detail),
+        *_floor(ours, catalogs[100_000][1], parameters, arguments, detail),
+    ]
+    claims += _against_stock(ours, folder, catalogs[10_000], arguments, detail)
+    claims += _under_load(ours, catalogs[100_000], arguments, detail)
+    wrong = _fuzzed_engine(ours, catalogs[10_000][1], arguments.fuzz_engine, arguments.seed)
+    ours.close()
+    wrong += _fuzzed_masks(arguments.fuzz_masks, arguments.seed)
+    note = f"{arguments.fuzz_masks:,} decodings of the mask function, {arguments.fuzz_engine:,} through the engine"
+    claims.append(
+        claim("decode_vllm.fuzz_invalid", wrong, "answers", "<=", 0, n=arguments.fuzz_masks, note=note)
+    )  # fmt: skip
+    return claims, detail
+
+
+def _pairs(one: Callable[[], object], other: Callable[[], object], count: int) -> Pairs:
+    """Seconds of each, side by side, taking turns at going first."""
+    found: Pairs = []
+    for turn in range(count):
+        if turn % 2:
+            second = timed(other)[1]
+            found.append((timed(one)[1], second))
+        else:
+            found.append((timed(one)[1], timed(other)[1]))
+    return found
+
+
+def _ratio(
+    name: str,
+    pairs: Pairs,
+    op: Any,
+    target: float | None,
+    detail: dict[str, Any],
+    *,
+    turned: bool = False,
+    note: str = "",
+) -> Claim:
+    """The median of first over second (turned: second over first), with its quartiles."""
+    detail[name] = [[round(part, 4) for part in pair] for pair in pairs]
+    ratios = [other / one if turned else one / other for one, other in pairs]
+    low, value, high = statistics.quantiles(ratios, n=4)
+    seconds = [statistics.median(side) for side in zip(*pairs, strict=True)]
+    note = f"{note}; " * bool(note) + f"median and quartiles; seconds {seconds[0]:.3f} and {seconds[1]:.3f}"
+    return claim(f"decode_vllm.{name}", value, "ratio", op, target, n=len(pairs), low=low, high=high, note=note)
+
+
+def _overheads(ours: Ours, catalogs: Any, arguments: argparse.Namespace, detail: dict[str, Any]) -> list[Claim]:
+    """Constrained over unconstrained, catalogs of all sizes in turn."""
+    claims = []
+    for width, target in ((20, 1.02), (50, 1.03)):
+        sizes = [list(catalogs)[turn % 3] for turn in range(arguments.repeats * 2)]
+        views = iter([View(catalogs[size][1]) for size in sizes])
+        pairs = _pairs(
+            lambda: ours.engine.beam([ours.prompt(512)], [next(views)], width),  # noqa: B023
+            lambda: ours.free(ours.prompt(512), width),  # noqa: B023
+            len(sizes),
+        )
+        note = "10k, 100k and 1M items in turn, 512 tokens"
+        claims.append(_ratio(f"overhead_b{width}", pairs, "<=", target, detail, note=note))
+    return claims
+
+
+def _filtered(ours: Ours, trie: Trie, arguments: argparse.Namespace, detail: dict[str, Any]) -> Claim:
+    allowed = np.random.default_rng(3).random(len(trie)) < 0.01
+    pairs = _pairs(
+        lambda: ours.engine.beam([ours.prompt(512)], [View.of(trie, allowed=allowed)], 20),
+        lambda: ours.engine.beam([ours.prompt(512)], [View(trie)], 20),
+        arguments.repeats * 2,
+    )
+    note = "1M items, 20 beams; the filter's bitmap made anew for each request"
+    return _ratio("filter_1pct", pairs, "<=", 1.02, detail, note=note)
+
+
+def _floor(
+    ours: Ours, trie: Trie, parameters: int, arguments: argparse.Namespace, detail: dict[str, Any]
+) -> list[Claim]:
+    """Multiplications alone, 2·P·T + 2·P·B·(L − 1), the head's only where a token is chosen, over what we take."""
+    head = arguments.vocabulary * arguments.hidden
+    body = parameters - head
+    shares, parts = [], []
+    for _ in range(arguments.repeats):
+        before = multiplications_per_second()
+        _, seconds = timed(lambda: ours.engine.beam([ours.prompt(512)], [View(trie)], 20))
+        rate = (before + multiplications_per_second()) / 2
+        steps = 20 * (LEVELS - 1)
+        floor = (2 * body * (512 + steps) + 2 * head * (1 + steps)) / rate
+        prompt = ours.prompt(512)
+        _, first = timed(lambda: ours.engine.score([prompt], [np.zeros((1, LEVELS), dtype=np.int64)]))  # noqa: B023
+        shares.append(floor / seconds)
+        parts.append([round(part, 4) for part in (floor, seconds, first, rate / 1e9)])
+    detail["floor, seconds, prompt and two more tokens, GFLOP/s"] = parts
+    low, value, high = statistics.quantiles(shares, n=4)
+    note = f"20 beams, 512 tokens; {statistics.median(part[3] for part in parts):.0f} GFLOP/s on {arguments.threads} threads"
+    return [claim("decode_vllm.floor_share", value, "share", ">=", 0.5, n=len(shares), low=low, high=high, note=note)]
+
+
+def _against_stock(
+    ours: Ours, folder: Path, catalog: Any, arguments: argparse.Namespace, detail: dict[str, Any]
+) -> list[Claim]:
+    codes, trie = catalog
+    stock = Stock(folder, CONTEXT, arguments.threads, arguments.cache_gib)
+    stock.beam(ours.prompt(100), 4)
+    cut = HEAD + LEVELS * fitting(HEAD, (500 - HEAD) // LEVELS, LEVELS, ours.engine.block)
+    claims = []
+    for tokens, mine, target, note in ((500, cut, 5, f"ours reads {cut}"), (512, 512, 1.3, "")):
+        pairs = _pairs(
+            lambda: ours.engine.beam([ours.prompt(mine)], [View(trie)], 20),  # noqa: B023
+            lambda: stock.beam(ours.prompt(tokens), 20),  # noqa: B023
+            arguments.repeats,
+        )
+        claims.append(_ratio(f"stock_t{tokens}", pairs, ">=", target, detail, turned=True, note=f"20 beams; {note}"))
+    claims.append(_against_grammar(ours, stock, codes, trie, arguments, detail))
+    stock.close()
+    return claims
+
+
+def _against_grammar(
+    ours: Ours, stock: Stock, codes: Any, trie: Trie, arguments: argparse.Namespace, detail: dict[str, Any]
+) -> Claim:
+    grammar, ids = grammar_of(codes), code_ids(arguments.vocabulary)
+    known = {tuple(int(ids[level][code]) for level, code in enumerate(row)) for row in codes.tolist()}
+    returned: list[int] = []
+
+    def theirs() -> None:
+        returned.append(len(set(stock.beam(ours.prompt(512), 20, grammar)) & known))
+
+    pairs = _pairs(lambda: ours.engine.beam([ours.prompt(512)], [View(trie)], 20), theirs, 3)
+    note = f"10k items, 20 beams, its compilation in every call; it returned {min(returned)} valid items, ours 20"
+    return _ratio("xgrammar_10k", pairs, ">=", 5, detail, turned=True, note=note)
+
+
+def _under_load(ours: Ours, catalog: Any, arguments: argparse.Namespace, detail: dict[str, Any]) -> list[Claim]:
+    """Eight clients, with and without a new catalog every second, in turns."""
+    codes, trie = catalog
+    quiet: list[float] = []
+    swapped: list[float] = []
+    failures = [0, 0]
+    for _ in range(arguments.rounds):
+        for seconds, swaps in ((quiet, False), (swapped, True)):
+            seconds += _clients(ours, codes, trie, arguments.each, failures if swaps else [0, 0], swaps)
+    detail["latencies of 8 clients"] = [round(one, 3) for one in quiet]
+    detail["latencies under swaps"] = [round(one, 3) for one in swapped]
+    p50, p99, under = np.percentile(quiet, 50), np.percentile(quiet, 99), np.percentile(swapped, 99)
+    note = f"p50 {p50:.2f} s, p99 {p99:.2f} s, 20 beams, fresh prompts of 512 tokens"
+    return [
+        claim("decode_vllm.p99_over_p50_c8", float(p99 / p50), "ratio", "<=", 2, n=len(quiet), note=note),
+        claim("decode_vllm.swap_p99", float(under / p99), "ratio", "<=", 1.05, n=len(swapped), note="a swap a second"),
+        claim("decode_vllm.swap_failures", sum(failures), "answers", "<=", 0, n=len(swapped), note="failed or mixed"),
+    ]  # fmt: skip
+
+
+def _clients(ours: Ours, codes: Any, trie: Trie, each: int, failures: list[int], swaps: bool) -> list[float]:
+    current, stop = [(codes, trie)], threading.Event()
+    prompts = [[ours.prompt(512) for _ in range(each)] for _ in range(8)]
+
+    def swapper() -> None:
+        seed = 1
+        while not stop.wait(1.0):
+            fresh = distinct_codes(len(codes), seed)
+            fresh[: len(codes) // 2] = codes[: len(codes) // 2]
+            fresh = np.unique(fresh, axis=0)
+            current[0] = (fresh, Trie.build(fresh))
+            seed += 1
+
+    def client(own: list[list[int]]) -> list[float]:
+        taken = []
+        for prompt in own:
+            mine, tree = current[0]
+            found, seconds = timed(lambda: ours.engine.beam([prompt], [View(tree)], 20)[0])  # noqa: B023
+            taken.append(seconds)
+            failures[0] += len(set(found.items.tolist())) != 20 or int(found.items.max()) >= len(mine)
+        return taken
+
+    watch = threading.Thread(target=swapper)
+    if swaps:
+        watch.start()
+    with ThreadPoolExecutor(8) as pool:
+        taken = [one for part in pool.map(client, prompts) for one in part]
+    stop.set()
+    if swaps:
+        watch.join()
+    return taken
+
+
+def _fuzzed_engine(ours: Ours, trie: Trie, count: int, seed: int) -> int:
+    """Random views on random prompts: answers that are short, doubled, forbidden or not in the catalog."""
+    random, wrong, batch = np.random.default_rng(seed + 5), 0, 500
+    for _ in range(count // batch):
+        views, worths = [], []
+        for _ in range(batch):
+            worth = np.where(random.random(len(trie)) < random.choice([0.0002, 0.01, 0.5, 1]), 0.0, -np.inf)
+            prior = (worth + random.normal(0, random.choice([0.1, 3, 30]), len(trie))).astype(np.float32)
+            kind = random.integers(3)
+            views.append(View.of(trie, allowed=worth == 0) if kind == 0 else View.of(trie, prior=prior))
+            worths.append(worth)
+        prompts = [ours.prompt(int(size)) for size in random.integers(1, 12, batch)]
+        for worth, found in zip(worths, ours.engine.beam(prompts, views, 4), strict=True):
+            items = found.items.tolist()
+            allowed = min(4, int((worth == 0).sum()))
+            good = len(set(items)) == len(items) == allowed and bool((worth[found.items] == 0).all())
+            wrong += not (good and np.isfinite(found.logprobs).all())
+    return wrong
+
+
+def _fuzzed_masks(count: int, seed: int) -> int:
+    """As tests/decoding/test_widen.py, over and over: whole beams on random tries under random views."""
+    rng, wrong, done = np.random.default_rng(seed), 0, 0
+    while done < count:
+        world = World.draw(rng)
+        for _ in range(25):
+            view, worth = world.view(rng)
+            width, tables = int(rng.choice(WIDTHS)), world.tables(rng, REQUESTS)
+            try:
+                answers = [beam(view, [table[request] for table in tables], width) for request in range(REQUESTS)]
+                check(answers, worth, width)
+            except AssertionError:
+                wrong += REQUESTS
+            done += REQUESTS
+    return wrong
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--hidden", type=int, default=512, help="width of the model, a multiple of 64")
+    parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--vocabulary", type=int, default=16_384, help="tokens, codes among them")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cache-gib", type=float, default=2.0)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=2, help="of 8 clients, with and without swaps")
+    parser.add_argument("--each", type=int, default=8, help="requests of each client and round")
+    parser.add_argument("--fuzz-engine", type=int, default=10_000)
+    parser.add_argument("--fuzz-masks", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    start = time.perf_counter()
+    main()
+    print(f"{time.perf_counter() - start:.0f} s")

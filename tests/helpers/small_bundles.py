@@ -1,0 +1,84 @@
+"""Bundles of a small lively Qwen3 that vLLM's CPU kernels take, with priors, and LoRA bundles on the same base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from peft import PeftModel
+
+from genrec.bundle import Bundle, Manifest
+from genrec.catalog import Catalog
+from genrec.items.index import ItemIndex
+from genrec.items.space import ItemSpace
+from genrec.model.adapters import LoraSettings, with_lora
+from genrec.model.base import ScratchConfig, scratch
+from genrec.model.vocabulary import Vocabulary, train_tokenizer
+from genrec.priors.content import Content
+from genrec.priors.popularity import Popular
+from genrec.priors.stored import save_priors
+from genrec.prompting import load_prompts
+from genrec.resources import folder
+from tests.helpers.tiny import TEXTS, lively, shake, small_index
+
+CONTEXT = 160
+WINDOW = 24
+SHAPE = ScratchConfig(hidden=64, layers=2, heads=2, feed_forward=96, context=CONTEXT)  # heads of 32: the least there is
+
+
+def vocabulary_for(index: ItemIndex) -> Vocabulary:
+    prompts = load_prompts(folder("prompts"), "en")
+    sources = [prompt.prompt + prompt.completion for prompt in prompts.by_name.values()]
+    return Vocabulary.extend(train_tokenizer([*TEXTS, *sources * 5], 500), index, prompts.control_tokens)
+
+
+def base_model(vocabulary: Vocabulary, *, seed: int = 0, tied: bool = False) -> torch.nn.Module:
+    shape = SHAPE.model_copy(update={"tied": tied})
+    return lively(scratch(shape, len(vocabulary), pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, seed=seed))
+
+
+def adapted_model(vocabulary: Vocabulary, *, seed: int, tied: bool = False) -> PeftModel:
+    """The base of seed 0 with an adapter, moved as training would; rows of codes among what moved."""
+    rows = [int(token) for level in vocabulary.code_ids for token in level]
+    model = with_lora(base_model(vocabulary, tied=tied), LoraSettings(rank=4), rows)  # type: ignore[arg-type]
+    shake(model, seed, scale=0.1)
+    return model.eval()
+
+
+def written(out: Path, model: torch.nn.Module, vocabulary: Vocabulary, index: ItemIndex) -> Bundle:
+    """A bundle with this model, a popularity and a content prior."""
+    random = np.random.default_rng(3)
+    items = len(index)
+    titles = [f"Title {item}" for item in range(items)]
+    table = pl.DataFrame(
+        {"item_id": index.item_ids, "title": titles, "genre": [f"g{item % 5}" for item in range(items)]}
+    )
+    vectors = random.normal(size=(items, 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    priors = (Popular(random.integers(0, 50, items).astype(np.float32)), Content(vectors))
+    lora = isinstance(model, PeftModel)
+
+    def weights(new: Path) -> None:
+        if isinstance(model, PeftModel):
+            model.save_pretrained(str(new / "adapter"))
+        base = model.unload() if isinstance(model, PeftModel) else model
+        base.save_pretrained(str(new / "model"), safe_serialization=True)  # type: ignore[operator, union-attr]
+        vocabulary.tokenizer.save_pretrained(str(new / "model"))
+        save_priors(new / "priors", priors)
+
+    manifest = Manifest(
+        base="scratch", window=WINDOW, context=CONTEXT, split="none", data_hash="", seed=0,
+        adapter="lora" if lora else None, prior_weights={"popularity": 1.0, "content": 2.0},
+    )  # fmt: skip
+    space = ItemSpace.fit(vectors)
+    prompts = load_prompts(folder("prompts"), "en")
+    return Bundle.write(
+        out, manifest, catalog=Catalog.from_table(table), index=index, space=space, prompts=prompts, weights=weights
+    )
+
+
+def small_world() -> tuple[ItemIndex, Vocabulary]:
+    index = small_index()
+    return index, vocabulary_for(index)
