@@ -1,4 +1,4 @@
-"""What benchmarks/decode_vllm.py measures on: a random model, a catalog, and both sides' way to it. Measures nothing."""
+"""What benchmarks/decode_vllm.py measures on: a random model, a catalog, and both sides' way to it; no measuring."""
 
 from __future__ import annotations
 

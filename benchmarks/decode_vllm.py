@@ -159,7 +159,8 @@ def _floor(
         parts.append([round(part, 4) for part in (floor, seconds, first, rate / 1e9)])
     detail["floor, seconds, prompt and two more tokens, GFLOP/s"] = parts
     low, value, high = statistics.quantiles(shares, n=4)
-    note = f"20 beams, 512 tokens; {statistics.median(part[3] for part in parts):.0f} GFLOP/s on {arguments.threads} threads"
+    rate = statistics.median(part[3] for part in parts)
+    note = f"20 beams, 512 tokens; {rate:.0f} GFLOP/s on {arguments.threads} threads"
     return [claim("decode_vllm.floor_share", value, "share", ">=", 0.5, n=len(shares), low=low, high=high, note=note)]
 
 
