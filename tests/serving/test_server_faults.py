@@ -126,7 +126,9 @@ def test_large_bodies_are_refused(strict: Server) -> None:
 
 
 def test_a_key_has_its_rate(tiny: Tiny, tmp_path: Path) -> None:
-    with Server(tiny.bundle, f"sqlite:///{tmp_path}/events.db", ["limits.rate=0.5", "limits.burst=3", "drain_s=0"]) as it:
+    with Server(
+        tiny.bundle, f"sqlite:///{tmp_path}/events.db", ["limits.rate=0.5", "limits.burst=3", "drain_s=0"]
+    ) as it:
         with it.http() as http:
             statuses = [http.get("/v1/models") for _ in range(5)]
             assert [answer.status_code for answer in statuses] == [200, 200, 200, 429, 429]

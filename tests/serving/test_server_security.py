@@ -73,7 +73,12 @@ def test_the_application_has_no_other_routes(http: httpx.Client) -> None:
 @pytest.mark.parametrize(("method", "path"), [*ALL, ("GET", "/openapi.json"), ("GET", "/docs"), ("POST", "/nowhere")])
 def test_without_a_key_nothing_opens(server: Server, method: str, path: str) -> None:
     with httpx.Client(base_url=server.url) as http:
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": server.key}, {"X-API-Key": server.key}):
+        for headers in (
+            {},
+            {"Authorization": "Bearer wrong"},
+            {"Authorization": server.key},
+            {"X-API-Key": server.key},
+        ):
             answer = http.request(method, re.sub(r"\{\w+\}", "x", path), headers=headers, json={})
             if path in PUBLIC:
                 assert answer.status_code == 200
@@ -114,7 +119,9 @@ def test_logs_hold_no_id_key_or_text(guarded: tuple[Server, dict[str, str]]) -> 
     canary = "Canary Zebra Quartz"
     with server.http(secrets["recommend"]) as http:
         http.post("/v1/recommendations", json={"user_id": canary})
-        http.post("/v1/recommendations", json={"user_id": canary, "filters": [{"field": canary, "op": "=", "value": 1}]})
+        http.post(
+            "/v1/recommendations", json={"user_id": canary, "filters": [{"field": canary, "op": "=", "value": 1}]}
+        )
         http.post("/v1/chat/completions", json={"user": canary, "messages": [{"role": "user", "content": canary}]})
         http.post("/v1/recommendations", json={"history": [canary]})
         http.get(f"/{canary}")
