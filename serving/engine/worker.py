@@ -64,7 +64,7 @@ class Desk:
         self.recommender = _opened(settings)
 
     def work(self, messages: list[Any]) -> Iterator[Any]:
-        """Replies, those first that take little: late ones, slates in one pass, then slates with reasons and reasons."""
+        """Replies, those first that take little: late ones, slates in one pass, then all with reasons."""
         now = time.monotonic()
         late = [one for one in messages if not isinstance(one, Change) and one.deadline < now]
         todo = [one for one in messages if one not in late]

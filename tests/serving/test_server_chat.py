@@ -132,9 +132,9 @@ def test_models_are_listed_and_others_unknown(client: openai.OpenAI, tiny: Tiny)
 
 
 def test_errors_are_the_clients_own(server: Server, client: openai.OpenAI) -> None:
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="gk_wrong", max_retries=0) as stranger:
-        with pytest.raises(openai.AuthenticationError):
-            stranger.models.list()
+    stranger = openai.OpenAI(base_url=f"{server.url}/v1", api_key="gk_wrong", max_retries=0)
+    with stranger, pytest.raises(openai.AuthenticationError):
+        stranger.models.list()
     with pytest.raises(openai.UnprocessableEntityError):
         client.chat.completions.create(model="genrec", messages=[])
     with pytest.raises(openai.NotFoundError):
