@@ -104,6 +104,7 @@ class Client:
 
     target: Target
     chance: random.Random
+    latest: float = LATEST
     acknowledged: list[int] = field(default_factory=list)
     pending: range = range(0)
     _next: int = 0
@@ -114,7 +115,7 @@ class Client:
         killer = threading.Timer(0, process.kill)
         try:
             self.target.ready()
-            killer = threading.Timer(self.chance.uniform(0, LATEST), process.kill)
+            killer = threading.Timer(self.chance.uniform(0, self.latest), process.kill)
             killer.start()
             while True:
                 self._one()
@@ -159,10 +160,15 @@ class Outcome:
 
 
 def run(
-    target: Target, url: str, kills: int, seed: int = 0, told: Callable[[int], None] = lambda life: None
+    target: Target,
+    url: str,
+    kills: int,
+    seed: int = 0,
+    told: Callable[[int], None] = lambda life: None,
+    latest: float = LATEST,
 ) -> Outcome:
     """`kills` lives of the target over the store at `url`, which must be empty; told: hears the number of each life."""
-    client, started = Client(target, random.Random(seed)), time.monotonic()
+    client, started = Client(target, random.Random(seed), latest), time.monotonic()
     open_batches: list[tuple[int, int]] = []  # events, and how many of them stand in the store
     for life in range(kills):
         client.life()

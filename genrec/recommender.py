@@ -83,19 +83,21 @@ class Recommender:
         weights: Mapping[str, float] | None = None,
         explain: bool = True,
         profile: str = "",
+        ranked: Ranking | None = None,
     ) -> Recommendation:
         """The k best items after a history of item ids, oldest first.
 
         exclude: ids never shown; allowed: bool [items], a hard filter; repeats: whether items of the history may come
-        again; weights: of priors, in place of the bundle's; profile: words on what the history leaves out. Raises
+        again; weights: of priors, in place of the bundle's; profile: words on what the history leaves out;
+        ranked: the ranking, where it is there already. Raises
         UnknownItem, ConfigError.
         """
         if not 1 <= k <= MOST:
             raise ConfigError("k is out of range", value=k, allowed=f"1 to {MOST}")
         chosen = self.catalog.numbers(history)
         mask = self._mask(chosen, exclude, allowed, repeats)
-        fusion = self._weighted(weights)
-        ranking = self._rank(fusion, chosen, k, mask, profile)
+        fusion = self.weighted(weights)
+        ranking = self._rank(fusion, chosen, k, mask, profile) if ranked is None else ranked
         told = self.explainer.explain(chosen, ranking.items.tolist()) if explain and len(chosen) else []
         asked = {"history": list(history), "k": k, "exclude": sorted(exclude), "repeats": repeats}
         asked |= {"profile": profile} if profile else {}
@@ -137,7 +139,8 @@ class Recommender:
             raise EngineError("the filter does not fit the catalog", value=allowed.shape, allowed=f"{mask.shape}")
         return mask & allowed
 
-    def _weighted(self, weights: Mapping[str, float] | None) -> Fusion:
+    def weighted(self, weights: Mapping[str, float] | None) -> Fusion:
+        """The fusion with these weights of priors in place of the bundle's; raises ConfigError for unknown priors."""
         if weights is None:
             return self.fusion
         old = self.fusion

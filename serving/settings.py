@@ -30,8 +30,9 @@ class EngineSettings(_Section):
     """`cpu`, `cuda`, `cuda:1`; nothing: the GPU where there is one. Only torch."""
     width: int = Field(50, ge=1, le=1000)
     """Beams of a search."""
-    threads: int | None = Field(None, ge=1)
-    """CPU threads of the model; nothing: all cores."""
+    threads: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
+    """CPU threads of the model: half the cores where nothing is said. With all of them a small model waits for threads
+    that others have, which was measured to cost twentyfold."""
     batch: int = Field(8, ge=1, le=256)
     """Waiting requests that are ranked together at most."""
     timeout_s: Positive = 10.0
@@ -49,7 +50,7 @@ class EngineSettings(_Section):
 class LimitSettings(_Section):
     """What one request, one key and all of them together may ask for."""
 
-    waiting: int = Field(16, ge=1)
+    waiting: int = Field(8, ge=1)
     """Requests that the engine holds, in work and waiting; one more is answered 503 with Retry-After."""
     open: int = Field(256, ge=1)
     """Requests of all kinds in work at once; one more is answered 503."""

@@ -73,6 +73,7 @@ LAYERS = {
     "comparing": 5,
     "slates": 5,
     "answers": 1,
+    "batching": 5,
     "client": 1,
     "changing": 5,
     "renewing": 5,

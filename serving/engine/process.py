@@ -118,5 +118,5 @@ def _environment(settings: ServeSettings) -> dict[str, str]:
     """The process finds the same packages as we do, and nothing of ours that is secret."""
     path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    threads = {"OMP_NUM_THREADS": str(settings.engine.threads)} if settings.engine.threads else {}
+    threads = {"OMP_NUM_THREADS": str(settings.engine.threads)}
     return {**kept, **threads, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}

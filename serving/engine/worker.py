@@ -10,9 +10,11 @@ import queue
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from genrec.batching import Ask, recommend_many
 from genrec.errors import GenrecError
 from serving.engine.messages import Broken, Change, Done, Failed, Late, Rank, Ready, Tell, Unchanged
 
@@ -61,13 +63,27 @@ class Desk:
         quiet_models()
         self.recommender = _opened(settings)
 
-    def work(self, messages: list[Any]) -> list[Any]:
+    def work(self, messages: list[Any]) -> Iterator[Any]:
+        """Replies, those first that take little: late ones, slates in one pass, then all with reasons."""
         now = time.monotonic()
         late = [one for one in messages if not isinstance(one, Change) and one.deadline < now]
         todo = [one for one in messages if one not in late]
-        return [Late(one.number) for one in late] + [reply for one in todo if (reply := self._done(one)) is not None]
+        yield from (Late(one.number) for one in late)
+        plain = [one for one in todo if isinstance(one, Rank) and not one.explain]
+        yield from self._together(plain)
+        yield from (reply for one in todo if one not in plain and (reply := self._done(one)) is not None)
 
-    def _done(self, message: Rank | Tell | Change) -> Any:
+    def _together(self, asked: list[Rank]) -> list[Done | Failed]:
+        """One pass for all; where one of them is wrong, each by itself, so that it costs only that one."""
+        if len(asked) > 1:
+            try:
+                made = recommend_many(self.recommender, [self._ask(one) for one in asked])
+                return [Done(one.number, slate, len(asked)) for one, slate in zip(asked, made, strict=True)]
+            except Exception:
+                pass
+        return [self._done(one) for one in asked]
+
+    def _done(self, message: Any) -> Any:
         if isinstance(message, Change):
             return self._change(message)
         try:
@@ -88,12 +104,13 @@ class Desk:
         return None
 
     def _rank(self, asked: Rank) -> Any:
+        return recommend_many(self.recommender, [self._ask(asked)])[0]
+
+    def _ask(self, asked: Rank) -> Ask:
         if asked.edition > self.recommender.edition:
             raise RuntimeError("an edit of the catalog is missing")
-        return self.recommender.recommend(
-            asked.history, asked.k, allowed=asked.mask(len(self.recommender.catalog)), repeats=True,
-            weights=asked.weights, explain=asked.explain, profile=asked.profile,
-        )  # fmt: skip
+        mask = asked.mask(len(self.recommender.catalog))
+        return Ask(asked.history, asked.k, mask, asked.weights, asked.explain, asked.profile)
 
     def _tell(self, asked: Tell) -> Any:
         return self.recommender.told(asked.history, asked.items)
@@ -102,10 +119,9 @@ class Desk:
 def _opened(settings: dict[str, Any]) -> Any:
     from genrec.recommender import Recommender
 
-    if settings["threads"]:
+    if settings["kind"] == "torch":
         import torch
 
         torch.set_num_threads(settings["threads"])
-    if settings["kind"] == "torch":
         return Recommender.open(settings["bundle"], device=settings["device"], width=settings["width"])
     raise GenrecError("the vLLM engine is not there yet", value=settings["kind"], allowed="torch")
