@@ -7,6 +7,7 @@ with its engines, when the server's end of FD closes. Knows no bundle: what it f
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -38,8 +39,8 @@ def main() -> None:
 
 def _import(kind: str) -> None:
     """What an engine needs and what starts no thread of its own."""
-    import serving.engine.worker  # noqa: F401
-
+    for name in ("genrec.recommender", "genrec.renewing", "serving.engine.worker"):
+        importlib.import_module(name)
     if kind == "torch":
         from genrec.cli.shared import quiet_models
 

@@ -15,7 +15,7 @@ from tests.helpers.server import Server
 def server(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One for all tests that leave it as it is; its key opens everything. Tests take users and items of their own."""
     store = tmp_path_factory.mktemp("server") / "events.db"
-    with Server(tiny.bundle, f"sqlite:///{store}", ["limits.rate=100000", "limits.burst=100000"]) as running:
+    with Server(tiny.bundle, f"sqlite:///{store}", ["limits.rate=100000", "limits.burst=100000", "drain_s=0"]) as running:
         yield running
 
 
