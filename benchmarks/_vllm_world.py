@@ -1,4 +1,4 @@
-"""What benchmarks/decode_vllm.py measures on: a random model, a catalog, and both sides' way to it. Measures nothing."""
+"""What benchmarks/decode_vllm.py measures on: a random model, a catalog, both sides' way to it. Measures nothing."""
 
 from __future__ import annotations
 
@@ -122,6 +122,7 @@ class Stock:
             self._llm = LLM(
                 str(model), dtype="float32", max_model_len=context, enforce_eager=True, max_logprobs=200,
                 kv_cache_memory_bytes=int(cache_gib * 2**30), disable_log_stats=True,
+                structured_outputs_config={"backend": "xgrammar"},
                 distributed_executor_backend=UniProcExecutor,  # as ours, else it would have one thread less
             )  # fmt: skip
 

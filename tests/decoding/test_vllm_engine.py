@@ -201,7 +201,7 @@ def test_an_index_of_other_codes_is_refused(served: Served) -> None:
 
 
 def test_unknown_adapters_are_refused(served: Served) -> None:
-    with pytest.raises(ConfigError, match="no such adapter.*long, short"):
+    with pytest.raises(ConfigError, match=r"no such adapter.*long, short"):
         served.engine.speaking("medium")
 
 
