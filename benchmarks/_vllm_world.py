@@ -33,7 +33,8 @@ def write_model(folder: Path, *, hidden: int, layers: int, vocabulary: int, cont
         num_attention_heads=heads, num_key_value_heads=heads, head_dim=64, max_position_embeddings=context,
         tie_word_embeddings=True, pad_token_id=0, eos_token_id=1, bos_token_id=None,
     )  # fmt: skip
-    model: PreTrainedModel = Qwen3ForCausalLM(config)
+    build: Callable[[Qwen3Config], PreTrainedModel] = Qwen3ForCausalLM
+    model = build(config)
     model.save_pretrained(str(folder), safe_serialization=True)
     tokenizer = train_tokenizer(["the quick brown fox"], 300)
     assert (tokenizer.pad_token, tokenizer.eos_token) == (PAD, END)

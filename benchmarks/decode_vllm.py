@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from _vllm_world import (
+
+from benchmarks._vllm_world import (
     LEVELS,
     Ours,
     Stock,
@@ -35,7 +36,6 @@ from _vllm_world import (
     tries,
     write_model,
 )
-
 from genrec.asking import fitting
 from genrec.benchmarking import Claim, claim, write_results
 from genrec.items.trie import Trie, View
@@ -79,7 +79,8 @@ def _measured(
     wrong += _fuzzed_masks(arguments.fuzz_masks, arguments.seed)
     note = f"{arguments.fuzz_masks:,} decodings of the mask function, {arguments.fuzz_engine:,} through the engine"
     yield [claim("decode_vllm.fuzz_invalid", wrong, "answers", "<=", 0, n=arguments.fuzz_masks, note=note)]
-    yield [_against_grammar(ours, stock, *catalogs[10_000], arguments, detail)]
+    codes, trie = catalogs[10_000]
+    yield [_against_grammar(ours, stock, codes, trie, arguments, detail)]
     stock.close()
     ours.close()
 
