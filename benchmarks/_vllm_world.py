@@ -1,4 +1,4 @@
-"""What benchmarks/decode_vllm.py measures on: a random model, a catalog, and both sides' way to it; no measuring."""
+"""What benchmarks/decode_vllm.py measures on: a random model, a catalog, both sides' way to it. Measures nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def write_model(folder: Path, *, hidden: int, layers: int, vocabulary: int, cont
         num_attention_heads=heads, num_key_value_heads=heads, head_dim=64, max_position_embeddings=context,
         tie_word_embeddings=True, pad_token_id=0, eos_token_id=1, bos_token_id=None,
     )  # fmt: skip
-    model: PreTrainedModel = Qwen3ForCausalLM(config)
+    build: Callable[[Qwen3Config], PreTrainedModel] = Qwen3ForCausalLM
+    model = build(config)
     model.save_pretrained(str(folder), safe_serialization=True)
     tokenizer = train_tokenizer(["the quick brown fox"], 300)
     assert (tokenizer.pad_token, tokenizer.eos_token) == (PAD, END)
@@ -122,6 +123,7 @@ class Stock:
             self._llm = LLM(
                 str(model), dtype="float32", max_model_len=context, enforce_eager=True, max_logprobs=200,
                 kv_cache_memory_bytes=int(cache_gib * 2**30), disable_log_stats=True,
+                structured_outputs_config={"backend": "xgrammar"},
                 distributed_executor_backend=UniProcExecutor,  # as ours, else it would have one thread less
             )  # fmt: skip
 

@@ -181,7 +181,8 @@ def _model(arguments: argparse.Namespace) -> PreTrainedModel:
         num_hidden_layers=arguments.layers, num_attention_heads=heads, num_key_value_heads=heads, head_dim=64,
         tie_word_embeddings=True, pad_token_id=PAD, eos_token_id=END, bos_token_id=None,
     )  # fmt: skip
-    model: PreTrainedModel = Qwen3ForCausalLM(config)
+    build: Callable[[Qwen3Config], PreTrainedModel] = Qwen3ForCausalLM
+    model = build(config)
     model.train(False)
     return model
 

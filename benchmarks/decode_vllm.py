@@ -16,14 +16,15 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from _vllm_world import (
+
+from benchmarks._vllm_world import (
     LEVELS,
     Ours,
     Stock,
@@ -35,7 +36,6 @@ from _vllm_world import (
     tries,
     write_model,
 )
-
 from genrec.asking import fitting
 from genrec.benchmarking import Claim, claim, write_results
 from genrec.items.trie import Trie, View
@@ -54,32 +54,35 @@ def main() -> None:
             folder, hidden=arguments.hidden, layers=arguments.layers, vocabulary=arguments.vocabulary,
             context=CONTEXT, seed=arguments.seed,
         )  # fmt: skip
-        claims, detail = _measured(folder, parameters, arguments)
-    config = vars(arguments) | {"parameters": parameters, "dtype": "float32", "detail": detail}
-    print(write_results("decode_vllm", config, claims))
+        config = vars(arguments) | {"parameters": parameters, "dtype": "float32"}
+        claims: list[Claim] = []
+        detail: dict[str, Any] = {}
+        for more in _measured(folder, parameters, arguments, detail):  # written as it goes: a later part may fail
+            claims += more
+            print(write_results("decode_vllm", config | {"detail": detail}, claims), flush=True)
 
 
-def _measured(folder: Path, parameters: int, arguments: argparse.Namespace) -> tuple[list[Claim], dict[str, Any]]:
+def _measured(
+    folder: Path, parameters: int, arguments: argparse.Namespace, detail: dict[str, Any]
+) -> Iterator[list[Claim]]:
     ours = Ours.start(folder, arguments.vocabulary, CONTEXT, arguments.threads, arguments.cache_gib)
     catalogs = tries((10_000, 100_000, 1_000_000), arguments.seed)
-    detail: dict[str, Any] = {}
     for width in (4, 50):  # first calls choose kernels
         ours.engine.beam([ours.prompt(100)], [View(catalogs[10_000][1])], width)
-    claims = [
-        *_overheads(ours, catalogs, arguments, detail),
-        _filtered(ours, catalogs[1_000_000][1], arguments, detail),
-        *_floor(ours, catalogs[100_000][1], parameters, arguments, detail),
-    ]
-    claims += _against_stock(ours, folder, catalogs[10_000], arguments, detail)
-    claims += _under_load(ours, catalogs[100_000], arguments, detail)
+    yield _overheads(ours, catalogs, arguments, detail)
+    yield [_filtered(ours, catalogs[1_000_000][1], arguments, detail)]
+    yield _floor(ours, catalogs[100_000][1], parameters, arguments, detail)
+    stock = Stock(folder, CONTEXT, arguments.threads, arguments.cache_gib)
+    yield _against_stock(ours, stock, catalogs[10_000][1], arguments, detail)
+    yield _under_load(ours, catalogs[100_000], arguments, detail)
     wrong = _fuzzed_engine(ours, catalogs[10_000][1], arguments.fuzz_engine, arguments.seed)
-    ours.close()
     wrong += _fuzzed_masks(arguments.fuzz_masks, arguments.seed)
     note = f"{arguments.fuzz_masks:,} decodings of the mask function, {arguments.fuzz_engine:,} through the engine"
-    claims.append(
-        claim("decode_vllm.fuzz_invalid", wrong, "answers", "<=", 0, n=arguments.fuzz_masks, note=note)
-    )  # fmt: skip
-    return claims, detail
+    yield [claim("decode_vllm.fuzz_invalid", wrong, "answers", "<=", 0, n=arguments.fuzz_masks, note=note)]
+    codes, trie = catalogs[10_000]
+    yield [_against_grammar(ours, stock, codes, trie, arguments, detail)]
+    stock.close()
+    ours.close()
 
 
 def _pairs(one: Callable[[], object], other: Callable[[], object], count: int) -> Pairs:
@@ -159,16 +162,14 @@ def _floor(
         parts.append([round(part, 4) for part in (floor, seconds, first, rate / 1e9)])
     detail["floor, seconds, prompt and two more tokens, GFLOP/s"] = parts
     low, value, high = statistics.quantiles(shares, n=4)
-    rate = statistics.median(part[3] for part in parts)
-    note = f"20 beams, 512 tokens; {rate:.0f} GFLOP/s on {arguments.threads} threads"
+    speed = statistics.median(part[3] for part in parts)
+    note = f"20 beams, 512 tokens; {speed:.0f} GFLOP/s on {arguments.threads} threads"
     return [claim("decode_vllm.floor_share", value, "share", ">=", 0.5, n=len(shares), low=low, high=high, note=note)]
 
 
 def _against_stock(
-    ours: Ours, folder: Path, catalog: Any, arguments: argparse.Namespace, detail: dict[str, Any]
+    ours: Ours, stock: Stock, trie: Trie, arguments: argparse.Namespace, detail: dict[str, Any]
 ) -> list[Claim]:
-    codes, trie = catalog
-    stock = Stock(folder, CONTEXT, arguments.threads, arguments.cache_gib)
     stock.beam(ours.prompt(100), 4)
     cut = HEAD + LEVELS * fitting(HEAD, (500 - HEAD) // LEVELS, LEVELS, ours.engine.block)
     claims = []
@@ -179,8 +180,6 @@ def _against_stock(
             arguments.repeats,
         )
         claims.append(_ratio(f"stock_t{tokens}", pairs, ">=", target, detail, turned=True, note=f"20 beams; {note}"))
-    claims.append(_against_grammar(ours, stock, codes, trie, arguments, detail))
-    stock.close()
     return claims
 
 

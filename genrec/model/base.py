@@ -42,7 +42,7 @@ class ScratchConfig(BaseModel):
 def scratch(config: ScratchConfig, vocabulary: int, *, pad_id: int, end_id: int, seed: int = 0) -> Qwen3ForCausalLM:
     """A freshly initialised model for `vocabulary` tokens; the same seed gives the same weights."""
     torch.manual_seed(seed)
-    build: Callable[[Qwen3Config], PreTrainedModel] = Qwen3ForCausalLM
+    build: Callable[[Qwen3Config], Qwen3ForCausalLM] = Qwen3ForCausalLM
     return build(
         Qwen3Config(
             vocab_size=vocabulary,

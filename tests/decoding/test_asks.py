@@ -1,7 +1,7 @@
 """What goes over the wire comes back the same, and what is no request is refused in words."""
 
 import base64
-import contextlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_a_request_with_a_changed_word_is_refused_or_read(want: Want, place: int
     """No length in it is trusted: nothing but EngineError comes of a request that was tampered with."""
     words = np.frombuffer(pack(want), dtype="<i4").copy()
     words[place % len(words)] = word
-    with contextlib.suppress(EngineError):
+    with suppress(EngineError):
         unpack(words.tobytes())
 
 

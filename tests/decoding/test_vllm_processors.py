@@ -38,8 +38,17 @@ def vllm() -> SimpleNamespace:
     """vLLM's classes; importing them warns."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        import vllm.v1.sample.logits_processor as v1
+        import vllm.v1.worker.gpu.sample.logits_processor as v2
+        from vllm import SamplingParams
 
-    return SimpleNamespace(**{name: thing for name, thing in locals().items() if name != "warnings"})
+        from genrec.decoding.vllm import TrieProcessor, TrieProcessorV2
+    return SimpleNamespace(
+        SamplingParams=SamplingParams, BatchUpdate=v1.BatchUpdate, MoveDirectionality=v1.MoveDirectionality,
+        validate=v1.validate_logits_processors_parameters, LogitsContext=v2.LogitsContext,
+        validator_v2=v2.build_custom_logits_processors_params_validator,
+        TrieProcessor=TrieProcessor, TrieProcessorV2=TrieProcessorV2,
+    )  # fmt: skip
 
 
 def params(vllm: SimpleNamespace, want: Want | None) -> Any:
@@ -132,7 +141,7 @@ def test_both_load_by_name_and_refuse_garbage_at_the_door(vllm: SimpleNamespace)
     v1, v2 = ("genrec.decoding.vllm:TrieProcessor", "genrec.decoding.vllm:TrieProcessorV2")
     checks = [
         lambda one: vllm.validate([v1], one),
-        vllm.build_custom_logits_processors_params_validator([v2]),
+        vllm.validator_v2([v2]),
     ]
     for check in checks:
         check(params(vllm, None))
@@ -144,6 +153,6 @@ def test_both_load_by_name_and_refuse_garbage_at_the_door(vllm: SimpleNamespace)
 def test_v2_refuses_the_v1_class_and_the_other_way_round(vllm: SimpleNamespace) -> None:
     """Hence two adapters, and no entry point that would load the wrong one."""
     with pytest.raises(ValueError, match="not a subclass"):
-        vllm.build_custom_logits_processors_params_validator(["genrec.decoding.vllm:TrieProcessor"])
+        vllm.validator_v2(["genrec.decoding.vllm:TrieProcessor"])
     with pytest.raises(ValueError, match="must be a subclass"):
         vllm.validate(["genrec.decoding.vllm:TrieProcessorV2"], params(vllm, None))

