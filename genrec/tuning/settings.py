@@ -52,7 +52,7 @@ class MixtureSettings(BaseModel):
     """Times that each item's title is asked for by its semantic ID, an epoch."""
     explain: int = Field(2000, ge=0)
     """Explanations to learn, an epoch."""
-    dropped: float = Field(0.2, ge=0, lt=1)
+    dropped: float = Field(0.0, ge=0, lt=1)
     """Share of a history's items left out at random, anew in each variant: histories with gaps teach a small model not
     to learn sequences by heart, and explaining by leaving items out asks it about just such histories."""
     variants: int = Field(4, ge=1)
