@@ -135,7 +135,7 @@ def _timed(work: Callable[[], object], runs: int) -> npt.NDArray[np.float64]:
         started = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - started)
-    return np.quantile(seconds, [0.25, 0.5, 0.75])
+    return np.asarray(np.quantile(seconds, [0.25, 0.5, 0.75]), dtype=np.float64)
 
 
 def claims(found: dict[str, Figures], beside: dict[str, Figures], runs: int) -> list[Claim]:
