@@ -42,6 +42,7 @@ from genrec.items.trie import Trie, View
 from tests.decoding.test_widen import REQUESTS, WIDTHS, World, beam, check
 
 CONTEXT, HEAD = 1024, 8
+PARTS = ("overhead", "filter", "floor", "load", "stock", "fuzz")
 Pairs = list[tuple[float, float]]
 
 
@@ -55,11 +56,12 @@ def main() -> None:
             context=CONTEXT, seed=arguments.seed,
         )  # fmt: skip
         config = vars(arguments) | {"parameters": parameters, "dtype": "float32"}
+        name = "_".join(["decode_vllm", *(arguments.parts or ())])
         claims: list[Claim] = []
         detail: dict[str, Any] = {}
         for more in _measured(folder, parameters, arguments, detail):  # written as it goes: a later part may fail
             claims += more
-            print(write_results("decode_vllm", config | {"detail": detail}, claims), flush=True)
+            print(write_results(name, config | {"detail": detail}, claims), flush=True)
 
 
 def _measured(
@@ -67,22 +69,32 @@ def _measured(
 ) -> Iterator[list[Claim]]:
     ours = Ours.start(folder, arguments.vocabulary, CONTEXT, arguments.threads, arguments.cache_gib)
     catalogs = tries((10_000, 100_000, 1_000_000), arguments.seed)
+    parts = arguments.parts or PARTS
     for width in (4, 50):  # first calls choose kernels
         ours.engine.beam([ours.prompt(100)], [View(catalogs[10_000][1])], width)
-    yield _overheads(ours, catalogs, arguments, detail)
-    yield [_filtered(ours, catalogs[1_000_000][1], arguments, detail)]
-    yield _floor(ours, catalogs[100_000][1], parameters, arguments, detail)
-    stock = Stock(folder, CONTEXT, arguments.threads, arguments.cache_gib)
-    yield _against_stock(ours, stock, catalogs[10_000][1], arguments, detail)
-    yield _under_load(ours, catalogs[100_000], arguments, detail)
-    wrong = _fuzzed_engine(ours, catalogs[10_000][1], arguments.fuzz_engine, arguments.seed)
+    if "overhead" in parts:
+        yield _overheads(ours, catalogs, arguments, detail)
+    if "filter" in parts:
+        yield [_filtered(ours, catalogs[1_000_000][1], arguments, detail)]
+    if "floor" in parts:
+        yield _floor(ours, catalogs[100_000][1], parameters, arguments, detail)
+    if "load" in parts:
+        yield _under_load(ours, catalogs[100_000], arguments, detail)
+    if "stock" in parts:
+        stock = Stock(folder, CONTEXT, arguments.threads, arguments.cache_gib)
+        yield _against_stock(ours, stock, catalogs[10_000][1], arguments, detail)
+        yield [_against_grammar(ours, stock, *catalogs[10_000], arguments=arguments, detail=detail)]
+        stock.close()
+    if "fuzz" in parts:
+        yield [_fuzzed(ours, catalogs[10_000][1], arguments)]
+    ours.close()
+
+
+def _fuzzed(ours: Ours, trie: Trie, arguments: argparse.Namespace) -> Claim:
+    wrong = _fuzzed_engine(ours, trie, arguments.fuzz_engine, arguments.seed)
     wrong += _fuzzed_masks(arguments.fuzz_masks, arguments.seed)
     note = f"{arguments.fuzz_masks:,} decodings of the mask function, {arguments.fuzz_engine:,} through the engine"
-    yield [claim("decode_vllm.fuzz_invalid", wrong, "answers", "<=", 0, n=arguments.fuzz_masks, note=note)]
-    codes, trie = catalogs[10_000]
-    yield [_against_grammar(ours, stock, codes, trie, arguments, detail)]
-    stock.close()
-    ours.close()
+    return claim("decode_vllm.fuzz_invalid", wrong, "answers", "<=", 0, n=arguments.fuzz_masks, note=note)
 
 
 def _pairs(one: Callable[[], object], other: Callable[[], object], count: int) -> Pairs:
@@ -301,6 +313,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fuzz-engine", type=int, default=10_000)
     parser.add_argument("--fuzz-masks", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, help="only these, into a result file of their own")
     return parser.parse_args()
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from genrec.asking import NextItemPrompt
+from genrec.asking import NextItemPrompt, fitting
 from genrec.errors import PromptError
 from genrec.examples import next_item
 from genrec.items.index import ItemIndex
@@ -94,3 +96,25 @@ def test_a_prompt_that_goes_on_after_the_history_is_refused(tmp_path: Path) -> N
     prompts: Prompts = load_prompts(tmp_path, "en")
     with pytest.raises(PromptError, match=r"history does not end the prompt.*put \{\{ history \}\} last"):
         _ = NextItemPrompt(prompts, Spelled(), INDEX, 3).head
+
+
+@pytest.mark.parametrize(
+    ("head", "items", "block", "shown"),
+    [
+        (8, 164, 32, 158),  # 500 tokens: six items go, two tokens remain beyond a block
+        (8, 168, 32, 168),  # 512 tokens end with a block as they are
+        (8, 7, 32, 7),  # shorter than a block: nothing could be used again
+        (8, 164, 1, 164),  # an engine without blocks
+        (5, 12, 32, 9),  # 41 tokens: a quarter may go, and then none remain
+    ],
+)
+def test_prompts_end_near_a_cache_block(head: int, items: int, block: int, shown: int) -> None:
+    assert fitting(head, items, 3, block) == shown
+
+
+@given(st.integers(0, 60), st.integers(0, 300), st.integers(1, 4), st.sampled_from([1, 16, 32, 128]))
+def test_never_more_than_a_quarter_goes_and_never_for_nothing(head: int, items: int, levels: int, block: int) -> None:
+    shown = fitting(head, items, levels, block)
+    tails = {kept: (head + kept * levels) % block for kept in range(items - items // 4, items + 1)}
+    assert shown in tails
+    assert shown == items or tails[shown] < tails[items]
