@@ -36,7 +36,9 @@ def test_together_as_alone(model: Recommender) -> None:
             ask.history, ask.k, allowed=ask.allowed, repeats=True, weights=ask.weights, explain=False
         )
         assert [item.id for item in slate.items] == [item.id for item in alone.items]
-        np.testing.assert_allclose([item.score for item in slate.items], [item.score for item in alone.items], atol=1e-4)
+        np.testing.assert_allclose(
+            [item.score for item in slate.items], [item.score for item in alone.items], atol=1e-4
+        )
         assert slate.id == alone.id
 
 
