@@ -95,16 +95,11 @@ def test_flags() -> None:
     assert GRAMMAR("hello").empty
 
 
+WORDS = ("not", "no", "but", "Alien", "1990", "before", "horror", "under", "two", "hours", "不要", "“", "'", ";")
+
+
 @settings(max_examples=150)
-@given(
-    st.text(max_size=120)
-    | st.lists(
-        st.sampled_from(
-            ["not", "no", "but", "Alien", "1990", "before", "horror", "under", "two", "hours", "不要", "“", "'", ";"]
-        ),
-        max_size=12,
-    ).map(" ".join)
-)
+@given(st.text(max_size=120) | st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join))
 def test_any_text_is_understood_as_items_and_rules_of_the_catalog(message: Any) -> None:
     request = GRAMMAR(message)
     assert set(request.liked) | set(request.disliked) <= set(CATALOG.item_ids)
