@@ -104,10 +104,9 @@ VALUES = st.one_of(st.text(max_size=8), st.integers(), st.floats(allow_nan=False
     st.one_of(VALUES, st.lists(VALUES, max_size=3).map(tuple)),
 )
 def test_any_rule_is_a_mask_or_a_taught_error(field: str, op: Any, value: Any) -> None:
+    taught = ""
     try:
         mask = allowed(CATALOG, [rule(field, op, value)])
     except ConfigError as error:
-        assert error.allowed
-    else:
-        assert mask.shape == (5,)
-        assert mask.dtype == bool
+        taught = error.allowed
+    assert taught or (mask.shape == (5,) and mask.dtype == bool)

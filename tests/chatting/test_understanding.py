@@ -71,7 +71,8 @@ def test_titles_are_found(message: str, liked: list[str], disliked: list[str]) -
 
 @pytest.mark.parametrize(
     ("message", "count"),
-    [("give me three films", 3), ("top 10 comedies", 10), ("2 dramas", 2), ("推荐5部电影", 5), ("a film from 1999", None),
+    [("give me three films", 3), ("top 10 comedies", 10), ("2 dramas", 2), ("推荐5部电影", 5),
+     ("a film from 1999", None),
      ("under 90 minutes", None), ("ten movies please", 10), ("give me 500 films", None)],
 )  # fmt: skip
 def test_counts(message: str, count: int | None) -> None:
