@@ -2,23 +2,25 @@
 
 A client sends batches of events, each with its idempotency key, and after every death sends the batch without an answer
 again, as a client should. What answers is a *target*: here the store alone in a process of its own, whose death is also
-SQLite's; benchmarks/service.py gives one that speaks HTTP. Knows neither Claims nor result files.
+SQLite's, or the whole server over HTTP. Knows neither claims nor result files: benchmarks/service.py makes those.
 
-    python benchmarks/_service_kill.py --kills 200 [--store postgresql://…]
+    python benchmarks/_service_kill.py --kills 200 [--store postgresql://…] [--bundle B]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +29,11 @@ from typing import Any, Protocol
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import httpx  # noqa: E402
 from sqlalchemy import func, select  # noqa: E402
 
 from genrec.machine import describe  # noqa: E402
+from serving.keys import add, new  # noqa: E402
 from serving.store import EventStore, NewEvent  # noqa: E402
 from serving.store.tables import events  # noqa: E402
 
@@ -92,6 +96,53 @@ class StoreTarget:
             raise Gone
         if "failed" in line:
             raise RuntimeError(line)
+
+
+@dataclass
+class HttpTarget:
+    """The whole server, a batch as one POST /v1/events/bulk. command: starts it on `url`; key: opens that route.
+
+    It takes events as soon as it answers, while the engine may still be loading.
+    """
+
+    command: Sequence[str]
+    url: str
+    key: str
+    patience: float = 60.0
+    _process: subprocess.Popen[Any] | None = None
+    _http: httpx.Client | None = None
+
+    def start(self) -> subprocess.Popen[Any]:
+        if self._http is not None:
+            self._http.close()
+        self._http = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=30)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(self.command, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet)
+        return self._process
+
+    def ready(self) -> None:
+        until = time.monotonic() + self.patience
+        while time.monotonic() < until:
+            assert self._process is not None
+            assert self._http is not None
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server ended with status {self._process.returncode} before it answered")
+            try:
+                self._http.get("/healthz")
+                return
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise RuntimeError(f"the server does not answer after {self.patience:g} s")
+
+    def send(self, batch: Batch) -> None:
+        assert self._http is not None
+        try:
+            answer = self._http.post("/v1/events/bulk", json={"events": batch})
+        except httpx.TransportError:
+            raise Gone from None
+        if answer.status_code != 200 or answer.json()["stored"] + answer.json()["duplicates"] != len(batch):
+            raise RuntimeError(f"{answer.status_code}: {answer.text[:500]}")
 
 
 @dataclass
@@ -230,20 +281,32 @@ def serve(url: str) -> None:
         print("stored", flush=True)
 
 
+def server(bundle: Path, url: str, folder: Path) -> HttpTarget:
+    """`python -m serving` over this store, with a key of its own and a port that is free now."""
+    secret, key = new("kill", ["events"])
+    add(folder / "keys.json", key)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "serving", "--bundle", str(bundle), "--store", url, "--port", str(port)]
+    command += ["--keys", str(folder / "keys.json"), "--", "limits.rate=100000", "limits.burst=100000"]
+    return HttpTarget(command, f"http://127.0.0.1:{port}", secret)
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--kills", type=int, default=200)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--store", help="an empty store; a new SQLite file without it")
+    options.add_argument("--bundle", type=Path, help="kill the whole server with this bundle, not the store alone")
     options.add_argument("--serve", help=argparse.SUPPRESS)
     words = options.parse_args()
     if words.serve:
         return serve(words.serve)
     with tempfile.TemporaryDirectory() as folder:
         url = words.store or f"sqlite:///{folder}/kill.db"
-        outcome = run(
-            StoreTarget(url), url, words.kills, words.seed, lambda life: print(f"\r{life + 1}", end="", flush=True)
-        )
+        target = server(words.bundle.resolve(), url, Path(folder)) if words.bundle else StoreTarget(url)
+        outcome = run(target, url, words.kills, words.seed, lambda life: print(f"\r{life + 1}", end="", flush=True))
     print(f"\r{json.dumps(vars(outcome) | describe(), default=str)}")
 
 
