@@ -62,7 +62,7 @@ def main() -> None:
             config[name] |= {"took_s": took, "load_average_before_after": [before, os.getloadavg()]}
             claims |= {one.id: one for one in found}
             print(name, config[name], flush=True)
-    write_results("service", {**config, "bundle": str(options.bundle)}, list(claims.values()), options.out)
+        write_results("service", {**config, "bundle": str(options.bundle)}, list(claims.values()), options.out)
 
 
 def _before(path: Path) -> tuple[dict[str, Any], dict[str, Claim]]:

@@ -45,7 +45,7 @@ def _wider(recommender: Recommender, catalog: Catalog) -> Fusion:
     vectors, described = _new_vectors(recommender, catalog, content)
     index = asking.index.add(catalog.item_ids[known:], vectors)
     priors = tuple(extended(prior, len(catalog), described) for prior in old.mix.priors)
-    wider = NextItemPrompt(asking.prompts, asking.vocabulary, index, asking.window)
+    wider = NextItemPrompt(asking.prompts, asking.vocabulary, index, asking.window, asking.block)
     return Fusion(old.engine, wider, Mix(priors, old.mix.weights), old.width, old.rescued)
 
 

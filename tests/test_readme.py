@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def test_every_other_line_is_a_genrec_command() -> None:
 
 def test_the_snippets_run_in_their_order(shop: Path, genrec_command: Callable[..., Done]) -> None:
     for words in commands():
-        if words[0] == "genrec":
+        if words[:2] == ["genrec", "serve"]:
+            answers(words)
+        elif words[0] == "genrec":
             done = genrec_command(*words[1:], *HEAVY.get(words[1], ()))
             assert done.code == 0, f"{shlex.join(words)}\n{done.out[-2000:]}{done.err[-2000:]}"
     assert (shop / "published" / "model" / "model.safetensors").is_file()
@@ -60,6 +63,20 @@ def test_the_snippets_run_in_their_order(shop: Path, genrec_command: Callable[..
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, check=True, env=environment)
     assert len(done.stdout.strip().splitlines()) == 5
+
+
+def answers(words: list[str]) -> None:
+    """The server of a README line comes up, and ends well when it is told to."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "genrec.cli", *words[1:], "--port", "0", "drain_s=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if line.startswith("try: "))
+        url = re.findall(r"http://[\w.:]+", line)[0]
+        with urllib.request.urlopen(f"{url}/readyz", timeout=60) as answer:
+            assert answer.status == 200
+        process.terminate()
+        assert process.wait(60) == 0
 
 
 def test_the_links_lead_somewhere() -> None:

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from genrec.catalog import Catalog
 from genrec.errors import ConfigError
 
 Bool = npt.NDArray[np.bool_]
-Scalar = str | int | float | bool
+Scalar = StrictBool | str | int | float
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "between", "in", "not in"]
 _ORDERED = ("<", "<=", ">", ">=", "between")
 _LONGEST = 200  # characters of a value
@@ -116,7 +116,7 @@ def relaxed(catalog: Catalog, rules: Sequence[Rule], base: Bool) -> list[Rule]:
 
     Empty where something is left already, or nothing helps.
     """
-    masks = np.array([allowed(catalog, [rule]) for rule in rules]).reshape(len(rules), len(catalog))
+    masks = np.array([allowed(catalog, [rule]) for rule in rules], dtype=bool).reshape(len(rules), len(catalog))
     broken = (~masks[:, base]).sum(axis=0)
     if not len(broken) or broken.min() == 0:
         return []

@@ -19,7 +19,7 @@ from genrec.chatting.request import Language, Request
 from genrec.chatting.rules import Rule
 
 LONGEST = 2000  # characters of a message that are read
-_CLAUSE = re.compile(r"[.;!?\n。；！？]+")
+_CLAUSE = re.compile(r"[.;!?\n。；！？，]+")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _BREAK = re.compile(r"[,，、]|\b(?:and|or|but)\b|和|或|但", re.IGNORECASE)
 _OR = re.compile(r"\bor\b|或", re.IGNORECASE)
