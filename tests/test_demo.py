@@ -72,7 +72,7 @@ def test_results_are_written(shown: tuple[demo.Plan, demo.Outcome, str]) -> None
 
 def test_the_budget_is_shared_out() -> None:
     plan = demo.Plan(Path("x"), seconds=300, overrides=("window=10",))
-    assert plan.settings == ("optimiser.max_seconds=174", "window=10")
+    assert plan.settings == ("optimiser.max_seconds=150", "sequence.max_seconds=66", "window=10")
 
 
 def test_the_claims_are_bounds_of_paired_intervals(shown: tuple[demo.Plan, demo.Outcome, str]) -> None:

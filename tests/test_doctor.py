@@ -29,7 +29,7 @@ def test_the_checkup_is_plain_data() -> None:
 
 def test_a_missing_part_stops_what_needs_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "trl")
-    assert doctor.checkup()["can"] == {"train": False, "recommend": True, "evaluate": True}
+    assert doctor.checkup()["can"] == {"train": False, "recommend": True, "evaluate": True, "serve": True}
     doctor.require("recommend")
     with pytest.raises(MissingExtra, match="genrec train needs trl") as raised:
         doctor.require("train")

@@ -69,7 +69,7 @@ def test_the_bundle_says_how_it_was_made(tiny: Tiny) -> None:
     manifest = Bundle.open(tiny.bundle).manifest
     assert (manifest.base, manifest.adapter, manifest.parent) == ("scratch", None, None)
     assert (manifest.split, manifest.encoder, manifest.language) == ("global time", "tfidf", "en")
-    assert set(manifest.prior_weights) == {"popularity", "content", "collaborative"}
+    assert set(manifest.prior_weights) == {"popularity", "content", "collaborative", "sequence"}
     for name in ("validation recall@10", "validation ndcg@10"):
         assert manifest.metrics[name]["low"] <= manifest.metrics[name]["value"] <= manifest.metrics[name]["high"]
     assert manifest.data_hash in (tiny.bundle / "README.md").read_text(encoding="utf-8")
@@ -99,7 +99,7 @@ def test_a_window_too_long_for_the_model_is_refused_before_training(
     tiny: Tiny, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        trained_here(tiny.data, tmp_path / "bundle", "window=600")
+        trained_here(tiny.data, tmp_path / "bundle", "window=2000")
     assert end.value.code == 2
     assert "too long for the model" in capfd.readouterr().err
     assert not (tmp_path / "bundle").exists()

@@ -46,9 +46,9 @@ def code_levels(items: int) -> int:
 
 
 def codebook_size(items: int, levels: int) -> int:
-    """256, or the power of two that leaves four times the room needed; with one level a quarter more than items."""
+    """256, or the power of two that leaves four times the room needed; with one level room for new items, too."""
     if levels == 1:
-        return max(8, items + items // 4)
+        return items + max(items // 4, 256)
     comfortable = min(256, _power_of_two(items))
     return max(8, comfortable, _power_of_two((4 * items) ** (1 / levels)))
 
@@ -116,9 +116,9 @@ def _sample(vectors: Float32, most: int, seed: int) -> Float32:
 
 
 def _centres(vectors: Float32, size: int, seed: int) -> Float32:
-    distinct = np.unique(vectors, axis=0)
-    if len(distinct) <= size:
-        return distinct
+    _, first = np.unique(vectors.round(4), axis=0, return_index=True)  # the same but for rounding is the same
+    if len(first) <= size:
+        return vectors[np.sort(first)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sklearn speaks up when it finds fewer clusters than asked
         fitted = KMeans(size, n_init=1, max_iter=50, random_state=seed).fit(vectors)

@@ -49,7 +49,7 @@ class ItemIndex:
         codes = separate(*quantizer.encode(vectors), quantizer, suffixed=suffixed)
         sizes = [quantizer.size] * len(quantizer.codebooks)
         if suffixed:  # room for as many again, so that new items find a suffix
-            sizes.append(max(4, 2 * (int(codes[:, -1].max()) + 1)))
+            sizes.append(max(16, 2 * (int(codes[:, -1].max()) + 1)))
         return cls(list(item_ids), codes, tuple(sizes), quantizer.codebooks)
 
     def __len__(self) -> int:

@@ -34,13 +34,13 @@ class Sequential:
         return cls(model, np.bincount(train.items.items, minlength=model.n_items) > 0)
 
     def values(self, histories: Ragged) -> Float32:
-        """log p(next item | history); where it knows nothing, of an item or of a person, the mean of what it knows."""
+        """log p(next item | history) less its mean over known items; 0 where it knows nothing of item or person."""
         read = histories.where(self.known[histories.items])
         found = self.model.scores(read)
         silent = ~self.known[None] | (read.lengths == 0)[:, None]
         count = np.maximum((~silent).sum(axis=1, keepdims=True), 1)
         mean = np.where(silent, 0, found).sum(axis=1, keepdims=True) / count
-        return np.where(silent, mean, found).astype(np.float32)
+        return np.where(silent, 0, found - mean).astype(np.float32)
 
     def select(self, places: Int64) -> Sequential:
         """The prior of another catalog: item i is the old item places[i], or where that is −1 one it does not know."""

@@ -107,7 +107,7 @@ def test_doctor_names_every_part(genrec_command: Command) -> None:
     assert "torch" in done.out
     assert "genrec recommend" in done.out
     found = json.loads(genrec_command("doctor", "--json").out)
-    assert set(found["can"]) == {"train", "recommend", "evaluate"}
+    assert set(found["can"]) == {"train", "recommend", "evaluate", "serve"}
 
 
 def test_bench_report_puts_missed_claims_first(genrec_command: Command, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_in_one_level_every_item_has_a_code_of_its_own() -> None:
 
 def test_fit_takes_the_size_given_or_the_catalogs() -> None:
     vectors = vectors_of(0, 100)
-    assert Quantizer.fit(vectors).codebooks.shape == (1, 125, 8)
+    assert Quantizer.fit(vectors).codebooks.shape == (1, 356, 8)
     assert Quantizer.fit(vectors, CodesConfig(levels=3)).codebooks.shape == (3, 128, 8)
     assert Quantizer.fit(vectors, CodesConfig(levels=2, size=16)).codebooks.shape == (2, 16, 8)
 
