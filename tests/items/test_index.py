@@ -119,7 +119,7 @@ def test_adding_says_what_is_wrong() -> None:
     with pytest.raises(IndexingError, match="one vector for each item id"):
         index.add(["new"], vectors_of(2))
     with pytest.raises(IndexingError, match=r"no suffix code is left.*refit"):
-        index.add([f"n{n}" for n in range(9)], vectors_of(9, distinct=1))
+        index.add([f"n{n}" for n in range(19)], vectors_of(19, distinct=1))
 
 
 def test_fitting_says_what_is_wrong() -> None:
