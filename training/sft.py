@@ -28,11 +28,12 @@ from genrec.terminal import guarded
 from genrec.tuning.distilling import TrieDistillation
 from genrec.tuning.mixture import mixture
 from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
-from genrec.tuning.result import sample, save
+from genrec.tuning.result import data_hash, sample, save
+from genrec.tuning.resuming import begin, forget, last_checkpoint
 from genrec.tuning.sequence import sequence_prior
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
-from genrec.tuning.trainer import forget, last_checkpoint, trainer
+from genrec.tuning.trainer import trainer
 
 log = logging.getLogger("genrec.sft")
 
@@ -74,6 +75,10 @@ def main() -> None:
     window = settings.window or (fitting_length(histories) if parent is None else parent.manifest.window)
     asking = NextItemPrompt(prompts, vocabulary, index, window)
     refuse_overlong(asking, context_of(model))
+    if PartialState().is_main_process:
+        begun = settings.model_dump(mode="json", exclude={"optimiser", "window"})
+        begun |= {"seed": settings.optimiser.seed, "window": window}
+        begin(run, begun | {"index": index.version, "data": data_hash(split.train)})
 
     # A SASRec beside it: a prior, and a teacher whose distribution the trie turns into targets for every code.
     beside = sequence_prior(settings, histories, split, asking.window, run / "sasrec.safetensors", parent or None)

@@ -6,7 +6,6 @@ Knows no task. A loss of one's own goes to transformers' trainer, because trl's 
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -171,20 +170,3 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
         dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=quiet,
     )
-
-
-def last_checkpoint(run: Path) -> str | None:
-    """The newest whole checkpoint of a run, or None to start anew; one that a kill cut short has no state yet."""
-    whole = [path.parent for path in run.glob("checkpoint-*/trainer_state.json")]
-    return str(max(whole, key=_step)) if whole else None
-
-
-def forget(run: Path) -> None:
-    """Removes what an earlier run kept, so that a later --resume cannot take it up."""
-    (run / "sasrec.safetensors").unlink(missing_ok=True)
-    for path in run.glob("checkpoint-*"):
-        shutil.rmtree(path)
-
-
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])

@@ -41,7 +41,12 @@ def test_training_that_was_stopped_goes_on_from_its_checkpoint(
     newest = max(run.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     before = history_of(newest)
 
-    done = genrec_command("train", "--data", tiny.data, "--out", out, "--resume", "--quiet", *TINY, *more)
+    words = ("train", "--data", tiny.data, "--out", out, "--resume", "--quiet", *TINY, *more)
+    refused = genrec_command(*words, "window=3")
+    assert refused.code == 2
+    assert "window" in refused.err
+
+    done = genrec_command(*words)
     assert done.code == 0, done.err
     assert "next: genrec recommend" in done.out
     Bundle.open(out)

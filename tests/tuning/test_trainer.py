@@ -10,8 +10,9 @@ import torch
 from genrec.examples import Examples
 from genrec.model.vocabulary import Vocabulary
 from genrec.ragged import Ragged
+from genrec.tuning.resuming import last_checkpoint
 from genrec.tuning.settings import OptimiserSettings
-from genrec.tuning.trainer import last_checkpoint, trainer
+from genrec.tuning.trainer import trainer
 from tests.helpers.tiny import qwen3, small_index, small_vocabulary
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the trainer's own
