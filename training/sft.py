@@ -85,7 +85,7 @@ def main() -> None:
     taught = settings.sequence.taught
     loss = None
     if beside is not None and settings.sequence.fitted and taught:
-        loss = TrieDistillation(beside.model.logits, index.trie, index.codes, vocabulary.code_ids, taught)
+        loss = TrieDistillation(beside.model, index.trie, index.codes, vocabulary.code_ids, taught)
 
     # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
     train = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed)

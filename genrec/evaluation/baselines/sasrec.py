@@ -83,7 +83,7 @@ class Sasrec:
     @property
     def item_vectors(self) -> Float32:
         """The tied item embeddings, float32 [n_items, d]."""
-        vectors: Float32 = self.network.items.detach().numpy()
+        vectors: Float32 = self.vectors.numpy()
         return vectors
 
     def user_vectors(self, histories: Ragged) -> Float32:
@@ -96,9 +96,15 @@ class Sasrec:
             logits = self._states(histories) @ self.network.items.T
             return torch.log_softmax(logits, dim=1).numpy()
 
-    def logits(self, windows: Tensor) -> Tensor:
-        """Log-weights of what follows every real place of left-padded windows, float32 [real places, n_items]."""
-        return self.network(windows)[windows >= 0] @ self.network.items.T  # type: ignore[no-any-return]
+    @property
+    def vectors(self) -> Tensor:
+        """The tied item embeddings, float32 [n_items, d]."""
+        return self.network.items.detach()
+
+    @torch.no_grad()
+    def states(self, windows: Tensor) -> Tensor:
+        """Of what follows every real place of left-padded windows, float32 [real places, d]."""
+        return self.network(windows)[windows >= 0]  # type: ignore[no-any-return]
 
     def save(self, path: Path) -> None:
         """One safetensors file with the settings in its header."""
