@@ -37,8 +37,8 @@ BEAUTY = (
     "items.fields=[attributes]",
     "mixture.item_to_id=0.1",
     "mixture.id_to_item=0.02",
-    "optimiser.epochs=6",
-    "optimiser.evaluations=6",
+    "optimiser.epochs=12",
+    "optimiser.evaluations=12",
 )
 
 
