@@ -93,7 +93,7 @@ def _measured(run: Run, arguments: argparse.Namespace) -> dict[str, Any]:
     if not bundle.is_dir():
         flags = ["--data", str(data), "--out", str(bundle), "--config", str(CONFIG), "--quiet", "--resume"]
         settings = [f"split.kind={run.split}", *run.overrides, *arguments.overrides]
-        run_training("sft.py", [*flags, "--vectors", str(arguments.runs / "vectors"), *settings])
+        run_training("sft.py", [*flags, "--cache", str(arguments.runs / "cache"), *settings])
     recommender = Recommender.open(bundle)
     done = compare(recommender, load(data), most=arguments.most, say=print)
     figures = {"split": done.split.name, "train_events": len(done.split.train), **results_json(done)}
