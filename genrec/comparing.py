@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +23,7 @@ from genrec.evaluation.report import differences, table, to_json
 from genrec.formats import Dataset
 from genrec.priors import Mix, MixScorer, Sequential
 from genrec.recommender import Recommender
-from genrec.splitting import Split
+from genrec.splitting import Cases, Split
 from genrec.tuning.result import WEIGHED, data_hash, sample
 from genrec.tuning.settings import SplitSettings
 from genrec.tuning.splits import split_of
@@ -36,9 +36,10 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Comparison:
-    """results: every system in both masking variants, in the order of the table."""
+    """results: every system in both masking variants, in the order of the table, on these cases of the split."""
 
     split: Split
+    cases: Cases
     results: list[Result]
     notes: list[str]
 
@@ -65,6 +66,7 @@ def compare(
     *,
     sasrec_seconds: float | None = 60.0,
     most: int | None = None,
+    part: Literal["test", "valid"] = "test",
     seed: int = 0,
     say: Say = lambda text: None,
 ) -> Comparison:
@@ -72,7 +74,8 @@ def compare(
 
     SASRec is the bundle's own, which was fitted on the same events and chosen on validation; where the bundle holds
     none, one is trained for `sasrec_seconds` at most, and None leaves it out.
-    most: test cases at most, drawn with the seed. Raises SplitError when the data has no test cases.
+    most: cases at most, drawn with the seed; part: which cases; `valid` flatters whatever was tuned on it.
+    Raises SplitError when the data has no test cases.
     """
     manifest = recommender.bundle.manifest
     settings = SplitSettings.model_validate(manifest.split_settings)
@@ -86,12 +89,13 @@ def compare(
         say("priors without the model, weighed on validation")
         rankers.append(ScoreRanker(_priors_alone(recommender.fusion.mix, split, seed)))
     rankers += [GenerativeRanker(alone, ALONE), GenerativeRanker(recommender.fusion, FUSED)]
-    test = split.test if most is None else sample(split.test, most, seed)
+    whole = split.test if part == "test" else split.valid
+    cases = whole if most is None else sample(whole, most, seed)
     results: list[Result] = []
     for ranker in rankers:
-        say(f"test: {ranker.name}, {len(test):,} cases")
-        results += evaluate_both(ranker, test)
-    return Comparison(split, results, notes)
+        say(f"{part}: {ranker.name}, {len(cases):,} cases")
+        results += evaluate_both(ranker, cases)
+    return Comparison(split, cases, results, notes)
 
 
 _OTHER_DATA = (
