@@ -24,6 +24,15 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "training" / "configs"
 FILM = "film"
 KEPT = ("recall@10", "ndcg@10")
+
+# Long texts would make two thirds of the tokens of an epoch: the words ↔ IDs tasks are cut for the CPU's sake.
+PRODUCTS = (
+    "items.fields=[attributes]",
+    "mixture.item_to_id=0.1",
+    "mixture.id_to_item=0.02",
+    "optimiser.epochs=12",
+    "optimiser.evaluations=12",
+)
 Float64 = npt.NDArray[np.float64]
 
 
@@ -75,7 +84,8 @@ class Done:
 def finished(run: Run, places: Places, part: Literal["test", "valid"], most: int | None) -> Done:
     """The run's figures, made now unless its folder has them."""
     place = places.run(run)
-    figures, arrays = place / f"{part}.json", place / f"{part}.npz"
+    name = part if most is None else f"{part}-{most}"
+    figures, arrays = place / f"{name}.json", place / f"{name}.npz"
     if not figures.is_file():
         _trained(run, places)
         recommender = Recommender.open(place / "bundle")

@@ -21,26 +21,22 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._ranking_runs import FILM, KEPT, Data, Done, Places, Run, finished
+from benchmarks._ranking_runs import FILM, KEPT, PRODUCTS, ROOT, Data, Done, Places, Run, finished
 from genrec.benchmarking import RESULTS, Claim, claim, write_results
 from genrec.comparing import ALONE, FUSED, PRIORS
 from genrec.evaluation.bootstrap import difference_interval
 
-ROOT = Path(__file__).resolve().parents[1]
 SHORT = {"recall@10": "r10", "ndcg@10": "n10"}
 NAMES = {"": FUSED, ".generative": ALONE, ".priors": PRIORS, ".sasrec": "SASRec"}
 
-# Long texts would make two thirds of the tokens of an epoch: the words ↔ IDs tasks are cut for the CPU's sake.
-_PRODUCTS = ("items.fields=[attributes]", "mixture.item_to_id=0.1", "mixture.id_to_item=0.02", "optimiser.epochs=12",
-             "optimiser.evaluations=12")  # fmt: skip
 DATA = (
     Data(FILM, "global_time"),
     Data("ml-100k", "global_time"),
     Data("movietweetings", "global_time"),
-    Data("amazon-beauty", "leave_last_out", _PRODUCTS),
-    Data("amazon-sports", "leave_last_out", _PRODUCTS),
-    Data("amazon-games", "leave_last_out", _PRODUCTS),
-    Data("yelp", "leave_last_out", _PRODUCTS),
+    Data("amazon-beauty", "leave_last_out", PRODUCTS),
+    Data("amazon-sports", "leave_last_out", PRODUCTS),
+    Data("amazon-games", "leave_last_out", PRODUCTS),
+    Data("yelp", "leave_last_out", PRODUCTS),
 )
 VARIANTS: dict[str, tuple[str, ...]] = {
     "default": (),
