@@ -30,7 +30,9 @@ def changed(recommender: Recommender, changes: Sequence[ItemChange], edition: in
     if len(catalog) > len(recommender.catalog):
         fusion = _wider(recommender, catalog)
     if catalog is not recommender.catalog:
-        explainer = Explainer(fusion.engine, fusion.asking, explainer.vocabulary, explainer.prompts, catalog)
+        explainer = Explainer(
+            fusion.engine, fusion.asking, explainer.vocabulary, explainer.prompts, catalog, explainer.kept
+        )
     popular = next((prior for prior in fusion.mix.priors if isinstance(prior, Popular)), recommender.popular)
     mask = availability(catalog, recommender.available, changes)
     return replace(

@@ -163,7 +163,7 @@ def test_unknown_ids_are_errors_with_the_nearest(model: Recommender, request_: d
 
 
 def test_unknown_weights_are_errors_with_the_known(model: Recommender, history: list[str]) -> None:
-    with pytest.raises(ConfigError, match=r"unknown priors.*Allowed: popularity, content, collaborative"):
+    with pytest.raises(ConfigError, match=r"unknown priors.*Allowed: popularity, recent, content, collaborative"):
         model.recommend(history, weights={"horoscope": 1.0})
 
 

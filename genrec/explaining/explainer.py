@@ -1,4 +1,4 @@
-"""Explanations of a slate: gather evidence, let the model write, check, write again, fall back to the plain sentence.
+"""Explanations of a slate: gather evidence, let the model write, check, take the plain sentence where nothing holds.
 
 Knows no ranking: it explains what it is given.
 """
@@ -6,7 +6,7 @@ Knows no ranking: it explains what it is given.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from genrec.asking import NextItemPrompt
@@ -16,11 +16,8 @@ from genrec.explaining.checker import Checker
 from genrec.explaining.evidence import Evidence, History, evidence_for
 from genrec.explaining.facts import Facts
 from genrec.explaining.telling import Telling
-from genrec.explaining.words import TASK, Words, write
+from genrec.explaining.words import TASK, Drafts, Words, asked, situation
 from genrec.prompting import Prompts
-
-TRIES = 2
-"""Times that the model may write before the plain sentence is taken."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,12 @@ class Explainer:
     vocabulary: Words
     prompts: Prompts
     catalog: Catalog
+    kept: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """What the model has written so far, by prompt."""
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        return Drafts(self.engine, self.vocabulary, self.kept)
 
     @cached_property
     def facts(self) -> Facts:
@@ -62,14 +65,17 @@ class Explainer:
         The same history, slate and model give the same texts. Raises PromptError without an explain prompt.
         """
         evidences = evidence_for(self.engine, self.prompt, self.facts, history, items)
-        texts: dict[int, str] = {}
-        for seed in range(TRIES):
-            left = [place for place, one in enumerate(evidences) if one.told.writable and place not in texts]
-            drafts = write(self.engine, self.vocabulary, self.prompts, [evidences[place] for place in left], seed)
-            for place, draft in zip(left, drafts, strict=True):
-                if text := self._checked(draft, evidences[place], history):
-                    texts[place] = text
-        return [self._explanation(one, history, texts.get(place)) for place, one in enumerate(evidences)]
+        asks = [asked(self.prompts[TASK], *situation(one.told)) if one.told.writable else "" for one in evidences]
+        drafts = dict(zip(told := [ask for ask in asks if ask], self.drafts.of(told), strict=True))
+        pairs = zip(asks, evidences, strict=True)
+        texts = [self._first_that_holds(drafts.get(ask, ()), one, history) for ask, one in pairs]
+        return [self._explanation(one, history, text) for one, text in zip(evidences, texts, strict=True)]
+
+    def _first_that_holds(self, drafts: Sequence[str], evidence: Evidence, history: History) -> str:
+        """Beginning at another draft for another item, so that a slate does not repeat itself."""
+        start = evidence.item % max(1, len(drafts))
+        turned = (*drafts[start:], *drafts[:start])
+        return next((text for draft in turned if (text := self._checked(draft, evidence, history))), "")
 
     def _checked(self, draft: str, evidence: Evidence, history: History) -> str:
         """The filled draft; empty where it does not hold."""
@@ -78,8 +84,8 @@ class Explainer:
         text = self.telling.fill(draft, evidence)
         return text if self.checker.statement(text, evidence, history).ok else ""
 
-    def _explanation(self, evidence: Evidence, history: History, text: str | None) -> Explanation:
-        if text is not None:
+    def _explanation(self, evidence: Evidence, history: History, text: str) -> Explanation:
+        if text:
             return Explanation(evidence.item, text, evidence, checked=True, plain=False)
         said = self.telling.plain(evidence)
         checked = self.checker.statement(said, evidence, history).ok

@@ -5,9 +5,9 @@ It reads the names of the shared fields and writes a sentence with markers; it n
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
@@ -25,9 +25,9 @@ from genrec.ragged import Int64, Ragged
 TASK = "explain"
 MAX_TOKENS = 48
 TEMPERATURE = 0.8
-"""Below 1, so that few sentences need a second try; above 0, so that a slate does not repeat itself."""
-PASSES = 2
-"""Wordings at most of one situation on one slate; each costs a pass of the engine."""
+"""Below 1, so that most sentences hold; above 0, so that a slate does not repeat itself."""
+DRAFTS = 6
+"""Sentences drawn for a situation; each costs a pass of the engine, when the situation is first met."""
 CALM = 0.5
 """Situations are drawn with their count to this power: seldom ones are learnt too."""
 
@@ -55,23 +55,27 @@ def fitting(prompt: Prompt, fields: Sequence[str], count: int) -> list[str]:
     return prompt.fitting([field.lower() for field in fields], count)
 
 
-def write(engine: Engine, vocabulary: Words, prompts: Prompts, evidences: Sequence[Evidence], seed: int) -> list[str]:
-    """One sentence with markers for each evidence, unchecked; wording varies with `seed` and the items.
+@dataclass(frozen=True)
+class Drafts:
+    """What the model writes in each situation, unchecked: asked once, for situations are few and slates are many.
 
-    One batched pass where all situations differ. Equal prompts say the same under one seed, so every second item of a
-    situation goes into another, smaller pass with another seed.
+    kept: prompt → its different drafts; shared by explainers of one model.
     """
-    prompt = prompts[TASK]
-    asks = [asked(prompt, *situation(one.told)) for one in evidences]
-    turns = [asks[:place].count(ask) % PASSES for place, ask in enumerate(asks)]
-    sentences = [""] * len(asks)
-    for turn in sorted(set(turns)):
-        places = [place for place, mine in enumerate(turns) if mine == turn]
-        drawn = zlib.crc32(np.array([seed, turn, *(one.item for one in evidences)], dtype="<i8").tobytes())
-        rule = TextRule(MAX_TOKENS, TEMPERATURE, drawn)
-        for place, ids in zip(places, engine.generate([vocabulary.ids(asks[p]) for p in places], rule), strict=True):
-            sentences[place] = vocabulary.text(ids).strip()
-    return sentences
+
+    engine: Engine
+    vocabulary: Words
+    kept: dict[str, tuple[str, ...]]
+
+    def of(self, asks: Sequence[str]) -> list[tuple[str, ...]]:
+        """The drafts of each prompt, the same whatever else is asked; one pass of the engine a draft, for all new ones."""
+        new = [ask for ask in dict.fromkeys(asks) if ask not in self.kept]
+        if new:
+            prompts = [self.vocabulary.ids(ask) for ask in new]
+            rules = [TextRule(MAX_TOKENS, TEMPERATURE, seed) for seed in range(DRAFTS)]
+            written = zip(*(self.engine.generate(prompts, rule) for rule in rules), strict=True)
+            texts = ([self.vocabulary.text(ids).strip() for ids in drafts] for drafts in written)
+            self.kept.update({ask: tuple(dict.fromkeys(found)) for ask, found in zip(new, texts, strict=True)})
+        return [self.kept[ask] for ask in asks]
 
 
 def explain_examples(

@@ -2,6 +2,7 @@
 
 from genrec.decoding.engine import TextRule
 from genrec.explaining import Explainer
+from genrec.explaining.words import DRAFTS
 from tests.explaining.toyfilms import (
     ALIEN,
     ALIENS,
@@ -40,20 +41,20 @@ def test_every_item_of_a_slate_gets_a_checked_reason() -> None:
     assert all(one.checked and not one.plain for one in found)
 
 
-def test_a_bad_draft_is_written_again_and_only_that_one() -> None:
+def test_one_good_draft_of_many_is_enough_and_nobody_asks_twice() -> None:
     asked: list[str] = []
 
-    def second_time_right(prompt: str, rule: TextRule) -> str:
+    def seldom_right(prompt: str, rule: TextRule) -> str:
         asked.append(prompt)
-        first_round = len(asked) <= 2
-        return "{item} won 7 Oscars." if first_round and "cast" in prompt else good(prompt, rule)
+        return good(prompt, rule) if rule.seed == DRAFTS - 1 else f"{{item}} won {rule.seed} Oscars."
 
-    found = explainer(PULL, second_time_right).explain(HISTORY, [LEGEND, HEAT])
-    assert [one.plain for one in found] == [False, False]
-    assert len(asked) == 3
+    ours = explainer(PULL, seldom_right)
+    assert [one.plain for one in ours.explain(HISTORY, [LEGEND, HEAT])] == [False, False]
+    assert [one.plain for one in ours.explain(HISTORY, [HEAT])] == [False]
+    assert len(asked) == 2 * DRAFTS
 
 
-def test_two_bad_drafts_make_it_plain() -> None:
+def test_bad_drafts_alone_make_it_plain() -> None:
     found = explainer(PULL, lambda prompt, rule: "{item} was acted by {value_1}.").explain(HISTORY, [LEGEND, TOYS])
     assert [one.text for one in found] == [
         "Recommended because you chose “Blade Runner”; "

@@ -6,16 +6,14 @@ import pytest
 from genrec.decoding.engine import TextRule
 from genrec.errors import DataError
 from genrec.explaining import Checker, Facts, Telling, explain_examples
-from genrec.explaining.words import asked, fitting, situation, write
+from genrec.explaining.words import DRAFTS, Drafts, asked, fitting, situation
 from genrec.ragged import Ragged
 from genrec.world import load_films
 from tests.explaining.toyfilms import (
     ALIEN,
     ALIENS,
     FILMS,
-    HEAT,
     LEGEND,
-    RONIN,
     RUNNER,
     Pieces,
     engine,
@@ -77,36 +75,21 @@ def test_histories_that_teach_nothing_are_refused() -> None:
         explain_examples(FILMS, Ragged.from_lists([[ALIEN, ALIEN]]), prompts(), 5, seed=0)
 
 
-def test_writing_asks_once_for_the_whole_slate_and_varies_by_slate_and_seed() -> None:
+def test_a_situation_is_asked_once_with_different_seeds() -> None:
     seen: list[tuple[str, TextRule]] = []
 
     def answer(prompt: str, rule: TextRule) -> str:
         seen.append((prompt, rule))
-        return f" sentence {len(seen)} "
+        return f" sentence {rule.seed % 4} "
 
-    about = [evidence(LEGEND, RUNNER), evidence(HEAT, RONIN)]
-    fake = engine({}, answer)
-    assert write(fake, Pieces(), prompts(), about, seed=0) == ["sentence 1", "sentence 2"]
-    write(fake, Pieces(), prompts(), about, seed=0)
-    write(fake, Pieces(), prompts(), about, seed=1)
-    write(fake, Pieces(), prompts(), about[:1], seed=0)
-    rules = [rule.seed for _, rule in seen]
-    assert rules[0] == rules[1] == rules[2] == rules[3]
-    assert len({rules[0], rules[4], rules[6]}) == 3
-    assert seen[0][0] == asked(prompts()["explain"], about[0].told.fields, 1)
-    assert write(fake, Pieces(), prompts(), [], seed=0) == []
-
-
-def test_equal_situations_on_one_slate_are_asked_with_different_seeds() -> None:
-    rules: list[TextRule] = []
-
-    def answer(prompt: str, rule: TextRule) -> str:
-        rules.append(rule)
-        return str(rule.seed)
-
-    about = [evidence(LEGEND, RUNNER), evidence(LEGEND, ALIEN), evidence(RUNNER, LEGEND), evidence(HEAT, RONIN)]
-    said = write(engine({}, answer), Pieces(), prompts(), about, seed=0)
-    assert [asked(prompts()["explain"], *situation(one.told)) for one in about].count(
-        asked(prompts()["explain"], *situation(about[0].told))
-    ) == 2
-    assert said[0] == said[1] == said[3] != said[2]
+    kept: dict[str, tuple[str, ...]] = {}
+    drafts = Drafts(engine({}, answer), Pieces(), kept)
+    asks = [asked(prompts()["explain"], *situation(evidence(LEGEND, film).told)) for film in (RUNNER, ALIEN)]
+    found = drafts.of([*asks, asks[0]])
+    assert found[0] == found[2] == ("sentence 0", "sentence 1", "sentence 2", "sentence 3")
+    assert len(seen) == DRAFTS * len(set(asks))
+    assert len({rule.seed for _, rule in seen}) == DRAFTS
+    assert drafts.of(asks) == found[:2]
+    assert Drafts(engine({}, answer), Pieces(), kept).of(asks[:1]) == found[:1]
+    assert len(seen) == DRAFTS * len(set(asks))
+    assert drafts.of([]) == []
