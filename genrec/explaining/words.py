@@ -67,7 +67,7 @@ class Drafts:
     kept: dict[str, tuple[str, ...]]
 
     def of(self, asks: Sequence[str]) -> list[tuple[str, ...]]:
-        """The drafts of each prompt, the same whatever else is asked; one pass of the engine a draft, for all new ones."""
+        """The drafts of each prompt, the same whatever else is asked; one pass of the engine a draft, for all new."""
         new = [ask for ask in dict.fromkeys(asks) if ask not in self.kept]
         if new:
             prompts = [self.vocabulary.ids(ask) for ask in new]

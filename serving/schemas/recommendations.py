@@ -28,7 +28,7 @@ class SlateRequest(Body):
     repeats: bool = False
     """Whether items of the history may come again."""
     weights: dict[str, Weight] | None = Field(None, max_length=20)
-    """Weights of priors in place of the bundle's: popularity, content, collaborative."""
+    """Weights of priors in place of the bundle's: popularity, recent, content, collaborative, sequence."""
     diversity: float = Field(0.0, ge=0, le=1)
     """0: the best items; towards 1: items less like each other."""
     explain: bool = True
