@@ -52,6 +52,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "histories thinned": ("mixture.dropped=0.2",),
     "window of 10": ("window=10",),
     "twice the width": ("scratch.hidden=256", "scratch.feed_forward=768"),
+    "items new": ("split.cold=0.05",),
     "one layer": ("scratch.layers=1",),
 }  # fmt: skip
 

@@ -23,11 +23,13 @@ from genrec.tuning.settings import ItemSettings
 
 @dataclass(frozen=True)
 class Built:
-    """described: vectors of the items' texts, float32 [items, d]; collided: items whose codes another had, too, before
-    they were separated."""
+    """described: vectors of the items' texts, float32 [items, d]; vectors: the items in the space that is coded,
+    float32 [items, e], None where the space does not know these texts; collided: items whose codes another had, too,
+    before they were separated."""
 
     index: ItemIndex
     described: Float32
+    vectors: Float32 | None
     space: ItemSpace
     collided: int
 
@@ -44,7 +46,7 @@ def build_index(catalog: Catalog, histories: Ragged, settings: ItemSettings, cac
     quantizer = Quantizer.fit(vectors, settings.codes)
     suffixed = settings.codes.collisions == "suffix"
     index = ItemIndex.fit(catalog.item_ids, vectors, quantizer, suffixed=suffixed)
-    return Built(index, described, space, _shared(quantizer.encode(vectors)[0]))
+    return Built(index, described, vectors, space, _shared(quantizer.encode(vectors)[0]))
 
 
 def extend_index(bundle: Bundle, catalog: Catalog, settings: ItemSettings, cache: Path | None = None) -> Built:
@@ -56,11 +58,12 @@ def extend_index(bundle: Bundle, catalog: Catalog, settings: ItemSettings, cache
     described = encode_texts(item_texts(catalog, settings.fields), settings.encoder, cache=cache)
     index, places = bundle.index, _places(bundle.index, catalog)
     fresh = np.flatnonzero(places < 0)
+    same = encoder_name(settings.encoder) == bundle.manifest.encoder != TFIDF
     if len(fresh):
-        same = encoder_name(settings.encoder) == bundle.manifest.encoder != TFIDF
         vectors = bundle.space.vectors(described[fresh]) if same else placed(index, places, described)
         index = index.add([catalog.item_ids[item] for item in fresh], vectors)
-    return Built(index.select(_places(index, catalog)), described, bundle.space, 0)
+    stand = bundle.space.vectors(described) if same else None
+    return Built(index.select(_places(index, catalog)), described, stand, bundle.space, 0)
 
 
 def _places(index: ItemIndex, catalog: Catalog) -> Int64:

@@ -12,6 +12,7 @@ import logging
 import time
 from pathlib import Path
 
+import numpy as np
 from accelerate import PartialState
 
 from genrec.asking import NextItemPrompt
@@ -28,6 +29,7 @@ from genrec.terminal import guarded
 from genrec.tuning.distilling import TrieDistillation
 from genrec.tuning.mixture import mixture
 from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
+from genrec.tuning.newcomers import settle
 from genrec.tuning.result import data_hash, sample, save
 from genrec.tuning.resuming import begin, forget, last_checkpoint
 from genrec.tuning.sequence import sequence_prior
@@ -109,6 +111,10 @@ def main() -> None:
     )
     sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
     log.info("trained after %.0f s", time.monotonic() - started)
+    if built.vectors is not None:
+        known = np.bincount(histories.items.items, minlength=len(index)) > 0
+        settled = settle(model, vocabulary, index, known, built.vectors)
+        log.info("%d items that nobody chose stand with the nearest that somebody did", settled)
 
     # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
     if sft.is_world_process_zero():

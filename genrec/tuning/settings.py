@@ -37,6 +37,9 @@ class SplitSettings(BaseModel):
     """Share of events for validation (global_time)."""
     test: float = Field(0.1, gt=0, lt=1)
     """Share of events for the test (global_time)."""
+    cold: float = Field(0.0, ge=0, lt=1)
+    """Share of the items, drawn with a fixed seed, that training and validation never see chosen: to measure how new
+    items fare."""
     recent: float = Field(1.0, gt=0, le=1)
     """Share of the training events, the newest, that is learnt from: less than all to refresh a bundle."""
 

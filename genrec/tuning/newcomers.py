@@ -1,0 +1,55 @@
+"""Items that nobody chose in training, in catalogs of one code an item: their rows become those of their likes.
+
+A code of its own that training never saw says nothing. Its rows in embedding and head become the weighted mean of those
+of the nearest known items, so the model gives it, at every step, the mean of their log-weights, and reads it as them.
+Does not know how items became vectors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+from genrec.items.index import ItemIndex
+from genrec.model.vocabulary import Vocabulary
+
+Bool = npt.NDArray[np.bool_]
+Float32 = npt.NDArray[np.float32]
+NEAREST = 5
+"""Known items that a new one takes after."""
+SHARPNESS = 20.0
+"""Weights are exp(sharpness · cosine): an item that is twice as near counts far more than twice."""
+_AT_ONCE = 4096  # new items compared with all known ones together
+
+
+def settle(model: torch.nn.Module, vocabulary: Vocabulary, index: ItemIndex, known: Bool, vectors: Float32) -> int:
+    """known: bool [items]; vectors: float32 [items, d]. Returns how many items were settled, 0 where codes are shared
+    or weights are an adapter's."""
+    fresh = np.flatnonzero(~known)
+    if index.levels > 1 or isinstance(model, PeftModel) or not known.any() or not len(fresh):
+        return 0
+    assert isinstance(model, PreTrainedModel)
+    tokens = torch.from_numpy(vocabulary.code_ids[0][index.codes[:, 0]])
+    near, weights = likes(vectors, known, fresh)
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()  # type: ignore[no-untyped-call]
+    for table in {embedding.weight, head.weight}:  # one where they are tied
+        rows = table.data[tokens[torch.from_numpy(near)]]
+        table.data[tokens[torch.from_numpy(fresh)]] = (rows * torch.from_numpy(weights)[..., None]).sum(1)
+    return len(fresh)
+
+
+def likes(vectors: Float32, known: Bool, fresh: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Float32]:
+    """The nearest known items of each fresh one, int64 [fresh, nearest], and their weights, which sum to 1."""
+    old = np.flatnonzero(known)
+    scaled = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    most, near, weights = min(NEAREST, len(old)), [], []
+    for start in range(0, len(fresh), _AT_ONCE):
+        cosine = scaled[fresh[start : start + _AT_ONCE]] @ scaled[old].T
+        best = np.argpartition(-cosine, most - 1, axis=1)[:, :most]
+        found = np.exp(SHARPNESS * (np.take_along_axis(cosine, best, axis=1) - cosine.max(axis=1, keepdims=True)))
+        near.append(old[best])
+        weights.append(found / found.sum(axis=1, keepdims=True))
+    return np.concatenate(near), np.concatenate(weights).astype(np.float32)
