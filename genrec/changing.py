@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from genrec.catalog import Catalog
 from genrec.errors import DataError
 from genrec.items.codes import Float32
-from genrec.priors import Collaborative, Content, Popular, Prior, Sequential
+from genrec.priors import Collaborative, Content, Popular, Prior, Recent, Sequential
 
 Bool = npt.NDArray[np.bool_]
 
@@ -94,6 +94,8 @@ def extended(prior: Prior, items: int, described: Float32 | None = None) -> Prio
     """The prior over more items: nobody chose the new ones; described: their text vectors, none: nothing is alike."""
     if isinstance(prior, Popular):
         return replace(prior, counts=np.pad(prior.counts, (0, items - len(prior.counts))))
+    if isinstance(prior, Recent):
+        return replace(prior, faded=np.pad(prior.faded, (0, items - len(prior.faded))))
     if isinstance(prior, Collaborative):
         old = prior.weights
         pointers = np.pad(old.indptr, (0, items - old.shape[0]), mode="edge")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -21,23 +21,25 @@ from genrec.evaluation.protocol import Result, evaluate_both
 from genrec.evaluation.ranker import Ranker, Scorer, ScoreRanker
 from genrec.evaluation.report import differences, table, to_json
 from genrec.formats import Dataset
-from genrec.priors import Mix, Sequential
+from genrec.priors import Mix, MixScorer, Sequential
 from genrec.recommender import Recommender
-from genrec.splitting import Split
-from genrec.tuning.result import data_hash, sample
+from genrec.splitting import Cases, Split
+from genrec.tuning.result import WEIGHED, data_hash, sample
 from genrec.tuning.settings import SplitSettings
 from genrec.tuning.splits import split_of
+from genrec.tuning.weighing import weights_alone
 
-ALONE, FUSED = "genrec, generative alone", "genrec"
+ALONE, FUSED, PRIORS = "genrec, generative alone", "genrec", "genrec, priors alone"
 _METRICS = ("ndcg@10", "recall@10")
 Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """results: every system in both masking variants, in the order of the table."""
+    """results: every system in both masking variants, in the order of the table, on these cases of the split."""
 
     split: Split
+    cases: Cases
     results: list[Result]
     notes: list[str]
 
@@ -64,14 +66,16 @@ def compare(
     *,
     sasrec_seconds: float | None = 60.0,
     most: int | None = None,
+    part: Literal["test", "valid"] = "test",
     seed: int = 0,
     say: Say = lambda text: None,
 ) -> Comparison:
-    """Baselines, the generative model alone and with priors.
+    """Baselines, the priors without the model, the generative model alone and with priors.
 
     SASRec is the bundle's own, which was fitted on the same events and chosen on validation; where the bundle holds
     none, one is trained for `sasrec_seconds` at most, and None leaves it out.
-    most: test cases at most, drawn with the seed. Raises SplitError when the data has no test cases.
+    most: cases at most, drawn with the seed; part: which cases; `valid` flatters whatever was tuned on it.
+    Raises SplitError when the data has no test cases.
     """
     manifest = recommender.bundle.manifest
     settings = SplitSettings.model_validate(manifest.split_settings)
@@ -81,19 +85,28 @@ def compare(
     own = _own_sasrec(recommender) if same else None
     rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, own, sasrec_seconds, notes, say)]
     alone = replace(recommender.fusion, mix=Mix((), {}))
+    if recommender.fusion.mix.priors:
+        say("priors without the model, weighed on validation")
+        rankers.append(ScoreRanker(_priors_alone(recommender.fusion.mix, split, seed)))
     rankers += [GenerativeRanker(alone, ALONE), GenerativeRanker(recommender.fusion, FUSED)]
-    test = split.test if most is None else sample(split.test, most, seed)
+    whole = split.test if part == "test" else split.valid
+    cases = whole if most is None else sample(whole, most, seed)
     results: list[Result] = []
     for ranker in rankers:
-        say(f"test: {ranker.name}, {len(test):,} cases")
-        results += evaluate_both(ranker, test)
-    return Comparison(split, results, notes)
+        say(f"{part}: {ranker.name}, {len(cases):,} cases")
+        results += evaluate_both(ranker, cases)
+    return Comparison(split, cases, results, notes)
 
 
 _OTHER_DATA = (
     "the bundle was trained on other events than the training part of this data, so it may have seen what it is "
     "tested on here"
 )
+
+
+def _priors_alone(mix: Mix, split: Split, seed: int) -> MixScorer:
+    valid, items = sample(split.valid, WEIGHED, seed), len(split.item_ids)
+    return MixScorer(Mix(mix.priors, weights_alone(mix.priors, valid, items)), items, PRIORS)
 
 
 def _own_sasrec(recommender: Recommender) -> sasrec.Sasrec | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -15,8 +16,8 @@ from genrec.bundle import Bundle
 from genrec.changing import ItemChange
 from genrec.errors import GenrecError, StorageError
 from serving.cache import SlateCache
-from serving.engine.messages import Change
-from serving.engine.room import EngineRoom
+from serving.engine.messages import Change, Fits
+from serving.engine.room import EngineDown, EngineRoom
 from serving.keys import Keys
 from serving.live import Live
 from serving.logs import Pseudonyms, say
@@ -91,6 +92,13 @@ class Service:
             if changes:
                 await asyncio.to_thread(self._take, changes)
                 self._count_items()
+
+    async def refuse_unfit(self, change: ItemChange) -> None:
+        """Raises IndexingError for a new item that no semantic ID is left for; without an engine nobody can tell."""
+        if self.live.catalog.holds(change.item_id):
+            return
+        with suppress(EngineDown):
+            await self.room.ask("fits", lambda number, deadline: Fits(number, (change,), deadline))
 
     async def _follow(self) -> None:
         while True:

@@ -18,6 +18,7 @@ from serving.answering import slate
 from serving.past import Past
 from serving.schemas.chat import ChatRequest, Message
 from serving.schemas.recommendations import MOST_RULES, Slate, SlateRequest
+from serving.schemas.shared import MOST_ITEMS
 from serving.service import Service
 
 _LISTED = re.compile(r"^\s*\d{1,3}\.\s+(?P<line>.+)$", re.MULTILINE)
@@ -74,7 +75,12 @@ def reply_aside(whole: Conversation) -> str:
 
 
 def _wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequest:
-    exclude = dict.fromkeys([*whole.disliked, *whole.shown])
+    exclude = list(dict.fromkeys([*whole.disliked, *whole.shown]))
+    if len(exclude) > MOST_ITEMS:
+        raise ConfigError(
+            "too many items were named in one conversation", value=len(exclude), where="messages",
+            allowed=f"{MOST_ITEMS:,}", remedy="start a new conversation",
+        )  # fmt: skip
     if len(whole.rules) > MOST_RULES:
         raise ConfigError(
             "too many rules in one conversation", value=len(whole.rules), where="messages", allowed=f"{MOST_RULES}",
@@ -85,7 +91,7 @@ def _wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateReq
         history=None if asked.user is not None and asked.history is None else list(asked.history or ()),
         k=min(whole.count or asked.k, service.settings.limits.k),
         filters=list(whole.rules),
-        exclude=list(exclude)[:1000],
+        exclude=exclude,
         diversity=_DIVERSE if whole.surprise else 0.0,
         explain=asked.explain,
     )

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks import demo as benchmark
 from genrec import demo
-from genrec.comparing import ALONE, FUSED
+from genrec.comparing import ALONE, FUSED, PRIORS
 from genrec.preparing import load
 from tests.helpers.running import TINY, program_here
 
@@ -34,7 +34,7 @@ def test_it_says_what_is_real_and_what_is_simulated(shown: tuple[demo.Plan, demo
 
 def test_one_table_holds_every_system_in_both_variants(shown: tuple[demo.Plan, demo.Outcome, str]) -> None:
     _, outcome, text = shown
-    systems = ["popularity", "recent popularity", "item-kNN", "EASE", "SASRec", ALONE, FUSED]
+    systems = ["popularity", "recent popularity", "item-kNN", "EASE", "SASRec", PRIORS, ALONE, FUSED]
     assert outcome.comparison.names == systems
     assert all(name in text for name in systems)
     assert "seen masked" in text

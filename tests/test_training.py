@@ -69,7 +69,7 @@ def test_the_bundle_says_how_it_was_made(tiny: Tiny) -> None:
     manifest = Bundle.open(tiny.bundle).manifest
     assert (manifest.base, manifest.adapter, manifest.parent) == ("scratch", None, None)
     assert (manifest.split, manifest.encoder, manifest.language) == ("global time", "tfidf", "en")
-    assert set(manifest.prior_weights) == {"popularity", "content", "collaborative", "sequence"}
+    assert set(manifest.prior_weights) == {"popularity", "recent", "content", "collaborative", "sequence"}
     for name in ("validation recall@10", "validation ndcg@10"):
         assert manifest.metrics[name]["low"] <= manifest.metrics[name]["value"] <= manifest.metrics[name]["high"]
     assert manifest.data_hash in (tiny.bundle / "README.md").read_text(encoding="utf-8")

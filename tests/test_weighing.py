@@ -10,7 +10,7 @@ from genrec.items.index import ItemIndex
 from genrec.priors import Prior
 from genrec.ragged import Ragged
 from genrec.splitting import Cases
-from genrec.tuning.weighing import STEPS, chosen_weights
+from genrec.tuning.weighing import STEPS, chosen_weights, weights_alone
 from tests.helpers.toyworld import Said, fusion, grid
 
 INDEX: ItemIndex = grid(5, 6)
@@ -112,3 +112,9 @@ def test_a_case_that_has_seen_everything() -> None:
 
 def test_no_priors_no_weights() -> None:
     assert weights(sure) == {}
+
+
+def test_priors_are_weighed_without_a_model() -> None:
+    found = weights_alone((NOISE, Knows()), cases(), ITEMS, width=4)
+    assert found["knows"] > 10 * found["noise"]
+    assert set(found.values()) <= set(STEPS)

@@ -56,7 +56,7 @@ def main() -> None:
     log.info("%d items, %d histories, %d events to learn", len(data.catalog), len(learnt), len(learnt.times))
 
     # Items → vectors → semantic IDs.
-    cache, parent = arguments.vectors or run / "vectors", arguments.start and Bundle.open(arguments.start)
+    cache, parent = arguments.cache or run / "cache", arguments.start and Bundle.open(arguments.start)
     if parent is None:
         built = build_index(data.catalog, histories.items, settings.items, cache)
     else:
@@ -81,11 +81,11 @@ def main() -> None:
         begin(run, begun | {"index": index.version, "data": data_hash(split.train)})
 
     # A SASRec beside it: a prior, and a teacher whose distribution the trie turns into targets for every code.
-    beside = sequence_prior(settings, histories, split, asking.window, run / "sasrec.safetensors", parent or None)
+    beside = sequence_prior(settings, histories, split, asking.window, cache, parent or None)
     taught = settings.sequence.taught
     loss = None
     if beside is not None and settings.sequence.fitted and taught:
-        loss = TrieDistillation(beside.model.logits, index.trie, index.codes, vocabulary.code_ids, taught)
+        loss = TrieDistillation(beside.model, index.trie, index.codes, vocabulary.code_ids, taught)
 
     # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
     train = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed)
@@ -123,7 +123,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs")
     parser.add_argument("--start", type=Path, help="bundle to go on from: its index, prompts, vocabulary and weights")
     parser.add_argument("--run", type=Path, help="folder of checkpoints and logs; default: OUT-run")
-    parser.add_argument("--vectors", type=Path, help="folder that keeps text vectors; default: in the run's folder")
+    parser.add_argument(
+        "--cache", type=Path, help="folder that keeps text vectors and teachers; default: in the run's folder"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")

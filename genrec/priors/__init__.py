@@ -2,8 +2,9 @@
 
 from genrec.priors.collaborative import Collaborative
 from genrec.priors.content import Content
-from genrec.priors.mix import Mix, Prior, standardised
+from genrec.priors.mix import Mix, MixScorer, Prior, standardised
 from genrec.priors.popularity import Popular
+from genrec.priors.recent import Recent
 from genrec.priors.sequence import Sequential
 
-__all__ = ["Collaborative", "Content", "Mix", "Popular", "Prior", "Sequential", "standardised"]
+__all__ = ["Collaborative", "Content", "Mix", "MixScorer", "Popular", "Prior", "Recent", "Sequential", "standardised"]

@@ -56,6 +56,21 @@ class Mix:
         return [prior.name for prior in self.priors]
 
 
+@dataclass(frozen=True)
+class MixScorer:
+    """Priors as a recommender of their own, without a model."""
+
+    mix: Mix
+    n_items: int
+    name: str
+
+    def scores(self, histories: Ragged) -> Float32:
+        """float32 [histories, n_items]; all 0 where no prior has weight."""
+        if not self.mix:
+            return np.zeros((len(histories), self.n_items), dtype=np.float32)
+        return self.mix.values(histories)
+
+
 def standardised(values: Float32) -> Float32:
     """Each row scaled to mean 0 and deviation 1 over its finite values; one that is constant to rounding becomes 0."""
     finite = np.isfinite(values)

@@ -11,10 +11,11 @@ from genrec.evaluation.baselines.sasrec import Sasrec
 from genrec.priors.collaborative import Collaborative
 from genrec.priors.content import Content
 from genrec.priors.popularity import Popular
+from genrec.priors.recent import Recent
 from genrec.priors.sequence import Sequential
 
 FILE, NETWORK = "priors.safetensors", "sasrec.safetensors"
-Stored = Popular | Content | Collaborative | Sequential
+Stored = Popular | Recent | Content | Collaborative | Sequential
 
 
 def save_priors(folder: Path, priors: tuple[Stored, ...]) -> None:
@@ -32,7 +33,9 @@ def load_priors(folder: Path) -> tuple[Stored, ...]:
     if not (folder / FILE).is_file():
         return ()
     tensors: dict[str, Any] = load_file(str(folder / FILE))
-    kinds = (("popularity.", Popular), ("content.", Content), ("collaborative.", Collaborative))
+    kinds = (
+        ("popularity.", Popular), ("recent.", Recent), ("content.", Content), ("collaborative.", Collaborative),
+    )  # fmt: skip
     found: list[Stored] = [
         kind.of(tensors) for prefix, kind in kinds if any(name.startswith(prefix) for name in tensors)
     ]

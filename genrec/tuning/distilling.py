@@ -7,9 +7,9 @@ semantic IDs). Does not know what the teacher is, nor trainers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,9 +19,22 @@ from genrec.examples import IGNORED
 from genrec.items.trie import Trie
 from genrec.ragged import Int64
 
-Teacher = Callable[[Tensor], Tensor]
-"""Item numbers of windows, int64 [rows, places] with −1 on the left → log-weights of the item that follows every real
-place, float32 [real places, items]."""
+
+class Teacher(Protocol):
+    """A model whose log-weight of an item is a dot product.
+
+    vectors: float32 [items, d]; states: of windows, item numbers, int64 [rows, places] with −1 on the left, what every
+    real place says of the item that follows, float32 [real places, d].
+    """
+
+    @property
+    def vectors(self) -> Tensor: ...
+
+    def states(self, windows: Tensor) -> Tensor: ...
+
+
+_AT_ONCE = 64
+"""Targets whose logits are looked at together: a few MB, so that they stay in the cache."""
 
 
 class Named(NamedTuple):
@@ -78,6 +91,46 @@ class SoftTargets:
         return torch.where(total > 0, mass / total.clamp_min(1e-30), 0.0)
 
 
+class Lesson(NamedTuple):
+    """Targets to learn. rows, columns: where in the labels; soft: chances of the tokens from `first` on, each row's sum
+    being the teacher's share of the target, or None."""
+
+    rows: Tensor
+    columns: Tensor
+    soft: Tensor | None = None
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Said:
+    """The teacher's chances of every leaf, or, where one code is an item's own, of every code.
+
+    Its vectors lie in that order, so that no chance has to be moved; what no item stands for has the bias −inf.
+    """
+
+    teacher: Teacher
+    vectors: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, teacher: Teacher, trie: Trie, codes: Int64, size: int) -> Said:
+        items = torch.from_numpy(trie.items.astype(np.int64))
+        by_leaf = teacher.vectors.detach()[items]
+        if trie.levels > 1:
+            return cls(teacher, by_leaf, by_leaf.new_zeros(len(items)))
+        own = torch.from_numpy(codes)[items, 0]
+        vectors, bias = by_leaf.new_zeros(size, by_leaf.shape[1]), by_leaf.new_full((size,), -torch.inf)
+        vectors[own], bias[own] = by_leaf, 0.0
+        return cls(teacher, vectors, bias)
+
+    def states(self, windows: Tensor) -> Tensor:
+        return self.teacher.states(windows)
+
+    def chances(self, states: Tensor) -> Tensor:
+        """float32 [states, leaves or codes]."""
+        return torch.softmax(torch.addmm(self.bias, states, self.vectors.T), dim=1)
+
+
 class TrieDistillation:
     """The loss of a trainer: (1 − weight) · cross-entropy + weight · cross-entropy to the teacher's soft targets.
 
@@ -86,8 +139,9 @@ class TrieDistillation:
     """
 
     def __init__(self, teacher: Teacher, trie: Trie, codes: Int64, code_ids: Sequence[Int64], weight: float) -> None:
-        self._teacher, self._weight = teacher, weight
+        self._weight = weight
         self._targets = SoftTargets.of(trie, codes, [len(level) for level in code_ids])
+        self._said = Said.of(teacher, trie, codes, len(code_ids[0]))
         self._items = torch.from_numpy(trie.items.astype(np.int64))
         self._code_ids = [torch.from_numpy(level) for level in code_ids]
         self._code_of = torch.full([1 + max(int(level.max()) for level in code_ids)], -1)
@@ -97,31 +151,32 @@ class TrieDistillation:
 
     def __call__(self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         wanted = labels[:, 1:]
-        learnt = wanted != IGNORED
-        logprobs = torch.log_softmax(outputs.logits[:, :-1][learnt].float(), dim=-1)
-        losses = -logprobs.gather(1, wanted[learnt][:, None])[:, 0]
-        total = losses.sum()
+        count = (wanted != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
+        summed: Tensor = _Summed.apply(outputs.logits, wanted, self._lessons(wanted))  # type: ignore[no-untyped-call]
+        return summed / count
+
+    def _lessons(self, wanted: Tensor) -> Iterator[Lesson]:
+        """Every target of a batch, a chunk at a time: first those without a teacher's word."""
         named = self._named(wanted)
         taught = torch.zeros_like(named.rows, dtype=torch.bool)
         taught[1:] = named.rows[1:] == named.rows[:-1]
+        taught &= self._weight > 0
+        plain = wanted != IGNORED
+        for level in range(len(self._code_ids)):
+            plain[named.rows[taught], named.columns[taught] + level] = False
+        for places in torch.split(plain.nonzero(), _AT_ONCE):
+            yield Lesson(places[:, 0], places[:, 1])
         if taught.any():
-            place = (torch.cumsum(learnt.flatten(), 0) - 1).view(learnt.shape)[named.rows, named.columns][taught]
-            total = total + self._weight * self._corrections(logprobs, losses, place, named, taught).sum()
-        return total / (learnt.sum() if num_items_in_batch is None else num_items_in_batch)
+            yield from self._from_the_teacher(named, taught)
 
-    def _corrections(self, logprobs: Tensor, losses: Tensor, place: Tensor, named: Named, taught: Tensor) -> Tensor:
-        """What the soft targets change of the loss of each taught code, float32 [levels, taught]."""
-        with torch.no_grad():
-            chances = torch.softmax(self._teacher(_windows(self._items[named.leaves], named.rows)), dim=1)
-            chances = chances[:, self._items]
-        truth = named.leaves[taught]
-        found = []
-        for level, tokens in enumerate(self._code_ids):
-            soft = self._targets.at(level, chances, truth)
-            says = logprobs[place + level][:, tokens]
-            sure = soft.sum(1)  # 0 where the teacher has nothing to say
-            found.append(-(soft * says).sum(1) - sure * losses[place + level])
-        return torch.stack(found)
+    def _from_the_teacher(self, named: Named, taught: Tensor) -> Iterator[Lesson]:
+        states = self._said.states(_windows(self._items[named.leaves], named.rows))
+        parts = (states, named.rows[taught], named.columns[taught], named.leaves[taught])
+        for state, rows, columns, leaves in zip(*(torch.split(part, _AT_ONCE) for part in parts), strict=True):
+            chances = self._said.chances(state)
+            for level, tokens in enumerate(self._code_ids):
+                soft = chances if len(self._code_ids) == 1 else self._targets.at(level, chances, leaves)
+                yield Lesson(rows, columns + level, soft.mul_(self._weight), int(tokens[0]))
 
     def _named(self, wanted: Tensor) -> Named:
         rows, columns = torch.isin(wanted, self._code_ids[0]).nonzero(as_tuple=True)
@@ -134,6 +189,43 @@ class TrieDistillation:
         for level, size in enumerate(self._targets.sizes):
             key = key * size + codes[:, level]
         return key
+
+
+class _Summed(torch.autograd.Function):
+    """Σ over targets of log Σ exp(logits) − t · logits, where t mixes the truth and the teacher's chances.
+
+    Its gradient, softmax − t, is at hand where the sum is made, so the logits are passed over once, a cache's worth at
+    a time; autograd would hold and pass over a dozen tensors of their size.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, wanted: Tensor, lessons: Iterator[Lesson]) -> Tensor:
+        gradient = torch.zeros_like(logits) if ctx.needs_input_grad[0] else None
+        total = logits.new_zeros((), dtype=torch.float32)
+        for rows, columns, soft, first in lessons:
+            says = torch.log_softmax(logits[rows, columns].float(), dim=1)
+            truth = wanted[rows, columns, None]
+            share = says.new_ones(len(says), 1) if soft is None else 1 - soft.sum(1, keepdim=True)
+            total -= (share * says.gather(1, truth)).sum()
+            if soft is not None:
+                total -= (soft * says[:, first : first + soft.shape[1]]).sum()
+            if gradient is not None:
+                gradient[rows, columns] = _less(says.exp_(), truth, share, soft, first).to(gradient.dtype)
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grown: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient.mul_(grown), None, None
+
+
+def _less(chances: Tensor, truth: Tensor, share: Tensor, soft: Tensor | None, first: int) -> Tensor:
+    """chances − (share of the truth + soft), in place."""
+    chances.scatter_add_(1, truth, -share)
+    if soft is not None:
+        chances[:, first : first + soft.shape[1]] -= soft
+    return chances
 
 
 def _windows(items: Tensor, rows: Tensor) -> Tensor:

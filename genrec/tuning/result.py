@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from peft import PeftModel
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, Manifest
 from genrec.errors import ConfigError
+from genrec.evaluation.baselines import recent_popularity
 from genrec.evaluation.baselines.ease import GRID, tune
 from genrec.evaluation.generative import GenerativeRanker
 from genrec.evaluation.metrics.ndcg import ndcg
@@ -29,7 +31,7 @@ from genrec.interactions import Histories, Interactions
 from genrec.items.text import encoder_name
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
-from genrec.priors import Collaborative, Content, Mix, Popular, Sequential
+from genrec.priors import Collaborative, Content, Mix, Popular, Prior, Recent, Sequential
 from genrec.priors.stored import Stored, save_priors
 from genrec.splitting import Cases, Split
 from genrec.tuning.card import model_card
@@ -38,9 +40,11 @@ from genrec.tuning.settings import SftSettings
 from genrec.tuning.weighing import chosen_weights
 
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 1e6)
-"""Events until a choice counts half for the collaborative prior; the last hardly forgets."""
-_CASES = 600  # validation cases that weights are chosen on
+"""Events until a choice counts half for the collaborative and the content prior; the last hardly forgets."""
+WEIGHED = 600
+"""Validation cases that weights are chosen on."""
 _METRICS = ("recall@10", "ndcg@10")
+P = TypeVar("P", bound=Prior)
 
 
 def save(
@@ -57,7 +61,7 @@ def save(
     """Writes the bundle, with prior weights chosen and metrics measured on validation."""
     assert isinstance(asking.vocabulary, Vocabulary)
     histories = split.train.histories(split.item_ids)
-    valid = sample(split.valid, _CASES, settings.optimiser.seed)
+    valid = sample(split.valid, WEIGHED, settings.optimiser.seed)
     priors = fit_priors(histories, valid, len(data.catalog), built.described)
     priors = priors if sequence is None else (*priors, sequence)
     engine = engine_of(model, asking.vocabulary, context_of(model))
@@ -100,19 +104,27 @@ def fit_priors(
     items: int,
     text_vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]],
 ) -> tuple[Stored, ...]:
-    """Popularity and content for every catalog; collaborative where EASE's matrix fits into memory."""
-    priors: tuple[Stored, ...] = (Popular.fit(histories, items), Content(text_vectors))
-    few = sample(valid, _CASES, 0)
+    """Popularity, recent popularity and content for every catalog; collaborative where EASE's matrix fits into memory.
+
+    Each with the half-life that is best on validation by itself.
+    """
+    few = sample(valid, WEIGHED, 0)
+    recent = Recent.of_baseline(recent_popularity.tune(histories, few, items).model)
+    alike = _best([Content(text_vectors, events) for events in HALF_LIVES], few)
+    priors: tuple[Stored, ...] = (Popular.fit(histories, items), recent, alike)
     try:
         ease = tune(histories, few, items, GRID).model
     except ConfigError:  # too many items for a dense matrix: the other priors have to do
         return priors
     fitted = Collaborative.of_ease(ease)
-    tried = [replace(fitted, half_life=events) for events in HALF_LIVES]
-    return (*priors, max(tried, key=lambda prior: _quality(prior, few)))
+    return (*priors, _best([replace(fitted, half_life=events) for events in HALF_LIVES], few))
 
 
-def _quality(prior: Collaborative, valid: Cases) -> float:
+def _best(tried: Sequence[P], valid: Cases) -> P:
+    return max(tried, key=lambda prior: _quality(prior, valid))
+
+
+def _quality(prior: Prior, valid: Cases) -> float:
     """NDCG@10 of a prior alone, seen items masked."""
     ranked = rank_scores(prior.values(valid.histories), valid.histories, 10, True)
     return float(ndcg(ranked, valid.targets, 10).mean())

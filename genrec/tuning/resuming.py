@@ -23,7 +23,7 @@ def begin(run: Path, facts: dict[str, Any]) -> None:
     facts: plain data, compared name by name. Raises ConfigError where the run's checkpoints come from other facts.
     """
     noted = run / _FILE
-    if last_checkpoint(run) is not None or (run / "sasrec.safetensors").is_file():
+    if last_checkpoint(run) is not None:
         before = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else {}
         changed = [name for name in facts if before.get(name) != facts[name]]
         if changed:
@@ -43,8 +43,7 @@ def last_checkpoint(run: Path) -> str | None:
 
 def forget(run: Path) -> None:
     """Removes what an earlier run kept, so that a later --resume cannot take it up."""
-    for name in ("sasrec.safetensors", _FILE):
-        (run / name).unlink(missing_ok=True)
+    (run / _FILE).unlink(missing_ok=True)
     for path in run.glob("checkpoint-*"):
         shutil.rmtree(path)
 

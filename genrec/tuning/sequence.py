@@ -5,6 +5,7 @@ Does not know the language model.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 
@@ -23,23 +24,23 @@ log = logging.getLogger("genrec.sft")
 
 
 def sequence_prior(
-    settings: SftSettings, train: Histories, split: Split, length: int, kept: Path, parent: Bundle | None = None
+    settings: SftSettings, train: Histories, split: Split, length: int, cache: Path, parent: Bundle | None = None
 ) -> Sequential | None:
-    """length: items of a history that it reads; kept: a file that holds it once it is trained, for runs that go on.
+    """length: items of a history that it reads; cache: folder that keeps it, by settings and data, for other runs.
 
     None where the settings want none and there is no parent's, or where no history has two events to learn from.
     """
     if not settings.sequence.fitted or train.items.lengths.max(initial=0) < 2:
         return None if parent is None else _inherited(parent, split.item_ids)
     config = sequence_config(settings, train, len(split.item_ids), length)
+    kept = cache / f"sasrec-{_fingerprint(config, train, split)}.safetensors"
     if kept.is_file():
-        model = Sasrec.load(kept)
-        if model.config == config and model.n_items == len(split.item_ids):
-            return Sequential.of(model, train)
+        return Sequential.of(Sasrec.load(kept), train)
     model = Sasrec.fit(train, split.valid, len(split.item_ids), config, report=_say)
     if PartialState().is_main_process:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        model.save(kept)
+        cache.mkdir(parents=True, exist_ok=True)
+        model.save(aside := kept.with_suffix(".part"))
+        aside.rename(kept)
     return Sequential.of(model, train)
 
 
@@ -55,6 +56,14 @@ def sequence_config(settings: SftSettings, train: Histories, items: int, length:
         max_seconds=chosen.max_seconds,
         seed=settings.optimiser.seed,
     )
+
+
+def _fingerprint(config: SasrecConfig, train: Histories, split: Split) -> str:
+    """Of everything that its weights come from."""
+    found = hashlib.sha256(f"{config.model_dump_json()} {len(split.item_ids)}".encode())
+    for lists in (train.items, split.valid.histories, split.valid.targets):
+        found.update(lists.offsets.tobytes() + lists.items.tobytes())
+    return found.hexdigest()[:24]
 
 
 def _inherited(parent: Bundle, item_ids: list[str]) -> Sequential | None:

@@ -59,6 +59,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Fits:
+    """Could these changes be taken over? Nothing changes yet."""
+
+    number: int
+    changes: tuple[ItemChange, ...]
+    deadline: float
+
+
+@dataclass(frozen=True)
 class Ready:
     """The bundle is loaded. seconds: how long that took."""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from genrec.batching import Ask, recommend_many
 from genrec.errors import GenrecError
-from serving.engine.messages import Broken, Change, Done, Failed, Late, Rank, Ready, Tell, Unchanged
+from serving.engine.messages import Broken, Change, Done, Failed, Fits, Late, Rank, Ready, Tell, Unchanged
 
 
 def serve(connection: Connection, settings: dict[str, Any]) -> None:
@@ -87,12 +87,20 @@ class Desk:
         if isinstance(message, Change):
             return self._change(message)
         try:
-            return Done(message.number, self._rank(message) if isinstance(message, Rank) else self._tell(message))
+            return Done(message.number, self._answer(message))
         except GenrecError as error:
             return Failed(message.number, error)
         except Exception as error:
             where = tuple(f"{one.filename}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)[-5:])
             return Failed(message.number, None, type(error).__name__, where)
+
+    def _answer(self, message: Rank | Tell | Fits) -> Any:
+        from genrec.renewing import changed
+
+        if isinstance(message, Fits):
+            changed(self.recommender, message.changes, self.recommender.edition)
+            return None
+        return self._rank(message) if isinstance(message, Rank) else self._tell(message)
 
     def _change(self, message: Change) -> Unchanged | None:
         from genrec.renewing import changed

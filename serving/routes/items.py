@@ -29,6 +29,7 @@ async def get(item_id: Which, service: Served) -> Item:
 async def put(item_id: Which, new: NewItem, service: Served) -> Item:
     """Recommended from the next request on, without retraining: it takes a free semantic ID near its text."""
     checked_row(service.live.catalog, item_id, new.fields)
+    await service.refuse_unfit(ItemChange(item_id, new.fields))
     await service.stored(service.store.put_item, item_id, new.fields, available=new.available)
     await service.sync()
     return _item(service, item_id)

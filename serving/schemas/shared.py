@@ -52,7 +52,7 @@ PROBLEMS = {
         403: "The key lacks the scope",
         404: "The catalog or the store holds no such thing",
         408: "The body did not arrive in time",
-        409: "The idempotency key came before with another event",
+        409: "The idempotency key came before with another event, or no semantic ID is left for a new item",
         413: "The body is too large",
         422: "The request does not fit; the message says what does",
         429: "More than this key may send; see Retry-After",

@@ -155,7 +155,8 @@ def test_evaluate_puts_the_bundle_beside_baselines(tiny: Tiny, tmp_path: Path, g
     found = json.loads(out.read_text(encoding="utf-8"))
     systems = {one["system"] for one in found["results"]}
     assert systems == {
-        "popularity", "recent popularity", "item-kNN", "EASE", "SASRec", "genrec, generative alone", "genrec",
+        "popularity", "recent popularity", "item-kNN", "EASE", "SASRec", "genrec, priors alone",
+        "genrec, generative alone", "genrec",
     }  # fmt: skip
     assert len(found["results"]) == 2 * len(systems)  # both masking variants
     assert found["notes"] == []

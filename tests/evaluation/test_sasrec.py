@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from genrec.errors import DataError
 from genrec.evaluation.baselines.full_softmax import full_softmax_loss
-from genrec.evaluation.baselines.sasrec import Epoch, Sasrec, SasrecConfig, training_windows, tune
+from genrec.evaluation.baselines.sasrec import Epoch, Sasrec, SasrecConfig, training_windows
 from genrec.evaluation.baselines.tuning import validation_ndcg
 from genrec.interactions import Histories
 from genrec.ragged import Ragged
@@ -134,12 +134,6 @@ def test_a_foreign_file_is_not_sasrec(tmp_path):
     save_file({"other": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(DataError, match="not a SASRec file"):
         Sasrec.load(tmp_path / "x.safetensors")
-
-
-def test_settings_are_chosen_on_validation():
-    train, valid = _chain(20)
-    lazy, eager = SMALL.model_copy(update={"learning_rate": 1e-9, "epochs": 2}), SMALL
-    assert tune(train, valid, 10, [lazy, eager]).config == eager
 
 
 def test_heads_must_share_the_width():

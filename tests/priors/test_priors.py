@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from genrec.evaluation.baselines.recent_popularity import RecentPopularity, RecentPopularityConfig
 from genrec.interactions import Histories
-from genrec.priors import Collaborative, Content, Popular, Prior
+from genrec.priors import Collaborative, Content, Mix, MixScorer, Popular, Prior, Recent, standardised
 from genrec.priors.stored import load_priors, save_priors
 from genrec.ragged import Ragged
 
@@ -68,33 +69,50 @@ def test_only_the_strongest_weights_of_an_item_are_kept() -> None:
 
 
 @pytest.fixture
-def three() -> tuple[Popular, Content, Collaborative]:
+def four() -> tuple[Popular, Recent, Content, Collaborative]:
     train = histories([0, 1, 2], [1, 2], [0, 2])
     vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32)
-    return Popular.fit(train, 3), Content(vectors, half_life=2.0), Collaborative.fit(train, 3, half_life=3.0)
+    recent = Recent(np.array([0.5, 2, 0], dtype=np.float32))
+    return Popular.fit(train, 3), recent, Content(vectors, half_life=2.0), Collaborative.fit(train, 3, half_life=3.0)
 
 
-def test_saved_priors_say_the_same(tmp_path: Path, three: tuple[Popular, Content, Collaborative]) -> None:
-    save_priors(tmp_path / "priors", three)
+def test_saved_priors_say_the_same(tmp_path: Path, four: tuple[Popular, Recent, Content, Collaborative]) -> None:
+    save_priors(tmp_path / "priors", four)
     again = load_priors(tmp_path / "priors")
     asked = Ragged.from_lists([[0, 1], [2], []])
-    assert [prior.name for prior in again] == ["popularity", "content", "collaborative"]
-    whole: tuple[Prior, ...] = three
+    assert [prior.name for prior in again] == ["popularity", "recent", "content", "collaborative"]
+    whole: tuple[Prior, ...] = four
     for before, after in zip(whole, again, strict=True):
         assert isinstance(after, type(before))
         np.testing.assert_allclose(after.values(asked), before.values(asked), atol=1e-3)  # text in half precision
         assert after.values(asked).dtype == np.float32
-    assert again[0].values(asked).tolist() == three[0].values(asked).tolist()
-    assert again[2].values(asked).tolist() == three[2].values(asked).tolist()
+    assert again[0].values(asked).tolist() == four[0].values(asked).tolist()
+    assert again[1].values(asked).tolist() == four[1].values(asked).tolist()
+    assert again[3].values(asked).tolist() == four[3].values(asked).tolist()
 
 
-def test_some_priors_or_none(tmp_path: Path, three: tuple[Popular, Content, Collaborative]) -> None:
-    save_priors(tmp_path / "one", three[1:2])
+def test_some_priors_or_none(tmp_path: Path, four: tuple[Popular, Recent, Content, Collaborative]) -> None:
+    save_priors(tmp_path / "one", four[2:3])
     assert [prior.name for prior in load_priors(tmp_path / "one")] == ["content"]
     assert load_priors(tmp_path / "absent") == ()
 
 
-def test_an_empty_history_has_its_row(three: tuple[Popular, Content, Collaborative]) -> None:
-    priors: tuple[Prior, ...] = three
+def test_an_empty_history_has_its_row(four: tuple[Popular, Recent, Content, Collaborative]) -> None:
+    priors: tuple[Prior, ...] = four
     for prior in priors:
         assert prior.values(Ragged.from_lists([[]])).shape == (1, 3)
+
+
+def test_recent_choices_count_most() -> None:
+    """Half-life one day: item 0 was chosen now and a day ago, item 1 two days ago."""
+    train = Histories(["u"], Ragged.from_lists([[1, 0, 0]]), np.array([0, 86_400, 172_800], dtype=np.int64))
+    recent = Recent.of_baseline(RecentPopularity.fit(train, 3, RecentPopularityConfig(half_life_days=1.0)))
+    np.testing.assert_allclose(recent.values(Ragged.from_lists([[], [2]])), [np.log([2.5, 1.25, 1])] * 2, rtol=1e-6)
+
+
+def test_a_mix_ranks_by_itself() -> None:
+    content = Content(np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32))
+    asked = Ragged.from_lists([[0], [1]])
+    alone = MixScorer(Mix((content,), {"content": 2.0}), 3, "alone")
+    np.testing.assert_allclose(alone.scores(asked), 2 * standardised(content.values(asked)), rtol=1e-6)
+    assert not MixScorer(Mix((content,), {}), 3, "alone").scores(asked).any()

@@ -64,11 +64,11 @@ class Told:
     """A teacher that always says the same, and remembers what it was shown."""
 
     def __init__(self, row: list[float]) -> None:
-        self.row, self.shown = torch.tensor(row), torch.empty(0)
+        self.vectors, self.shown = torch.tensor(row).log()[:, None], torch.empty(0)
 
-    def __call__(self, windows: torch.Tensor) -> torch.Tensor:
+    def states(self, windows: torch.Tensor) -> torch.Tensor:
         self.shown = windows
-        return self.row.log().expand(int((windows >= 0).sum()), -1)
+        return torch.ones(int((windows >= 0).sum()), 1)
 
 
 def loss_of(teacher: Told, weight: float, logits: torch.Tensor, labels: list[list[int]]) -> float:
@@ -102,6 +102,35 @@ def test_by_hand() -> None:
     soft = (0.3 * truth + 0.7 * other) + (1 / 3 * other + 2 / 3 * truth)
     wanted = (2 * np.log(14) + 0.4 * 2 * truth + 0.6 * soft) / 4
     assert loss_of(Told([0.1, 0.2, 0.3, 0.4]), 0.6, sure, labels) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_gradients_are_those_of_the_formula(levels: int) -> None:
+    """Against autograd through the loss as its docstring writes it; codes that no item has get nothing."""
+    index = grid(2, 3).select(np.array([4, 0, 3])) if levels == 2 else grid(6).select(np.array([4, 0, 3]))
+    ids = [np.array([5, 6]), np.array([7, 8, 9])] if levels == 2 else [np.arange(5, 11)]
+    row = torch.tensor([0.2, 0.5, 0.3])
+    names = [2, 0, 1]
+    tokens = [int(ids[level][index.codes[item, level]]) for item in names for level in range(levels)]
+    labels = torch.tensor([[-100, 3, *tokens], [-100, 2, *tokens[:levels], *[-100] * (2 * levels)]])
+    logits = torch.randn(*labels.shape, 12, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    loss = TrieDistillation(Told(row.tolist()), index.trie, index.codes, ids, 0.7)
+    ours = loss(SimpleNamespace(logits=logits), labels)
+    (found,) = torch.autograd.grad(ours, logits)
+
+    says = torch.log_softmax(logits[:, :-1], dim=-1)
+    total = torch.nn.functional.nll_loss(says.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
+    for place, item in enumerate(names[1:], 1):
+        for level in range(levels):
+            column = 1 + place * levels + level
+            same = (index.codes[:, :level] == index.codes[item, :level]).all(axis=1)
+            for other in np.flatnonzero(same):
+                chance = row[other] / row[torch.from_numpy(same)].sum()
+                total = total - 0.7 * chance * says[0, column, int(ids[level][index.codes[other, level]])]
+            total = total + 0.7 * says[0, column, labels[0, column + 1]]
+    wanted = total / (labels[:, 1:] != -100).sum()
+    torch.testing.assert_close(ours, wanted)
+    torch.testing.assert_close(found, torch.autograd.grad(wanted, logits)[0])
 
 
 def test_a_batch_of_words_alone_is_cross_entropy() -> None:

@@ -62,7 +62,7 @@ def test_the_hash_is_of_the_events_in_their_order() -> None:
 def test_priors_of_a_small_catalog() -> None:
     histories = Histories(CASES.users, CASES.histories, np.zeros(12, dtype=np.int64))
     priors = fit_priors(histories, CASES, 6, np.eye(6, dtype=np.float32))
-    assert [prior.name for prior in priors] == ["popularity", "content", "collaborative"]
+    assert [prior.name for prior in priors] == ["popularity", "recent", "content", "collaborative"]
     assert all(prior.values(CASES.histories).shape == (6, 6) for prior in priors)
 
 
@@ -70,7 +70,7 @@ def test_a_catalog_too_large_for_ease_has_the_others(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ease, "_MOST", 5)
     histories = Histories(CASES.users, CASES.histories, np.zeros(12, dtype=np.int64))
     priors = fit_priors(histories, CASES, 6, np.eye(6, dtype=np.float32))
-    assert [prior.name for prior in priors] == ["popularity", "content"]
+    assert [prior.name for prior in priors] == ["popularity", "recent", "content"]
 
 
 def test_a_window_that_does_not_fit_is_refused_with_one_that_does() -> None:

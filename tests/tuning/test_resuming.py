@@ -43,13 +43,6 @@ def test_checkpoints_of_unknown_origin_are_refused(tmp_path: Path) -> None:
         begin(tmp_path, FACTS)
 
 
-def test_a_teacher_alone_counts_as_begun(tmp_path: Path) -> None:
-    begin(tmp_path, FACTS)
-    (tmp_path / "sasrec.safetensors").write_bytes(b"")
-    with pytest.raises(ConfigError):
-        begin(tmp_path, {**FACTS, "index": "b2"})
-
-
 def test_what_was_forgotten_binds_no_one(tmp_path: Path) -> None:
     begin(tmp_path, FACTS)
     kept(tmp_path)

@@ -29,7 +29,7 @@ def split(tiny: Tiny) -> Split:
 
 
 def test_a_run_that_goes_on_finds_it_again(split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    train, kept = split.train.histories(split.item_ids), tmp_path / "run" / "sasrec.safetensors"
+    train, kept = split.train.histories(split.item_ids), tmp_path / "cache"
     first = sequence_prior(QUICK, train, split, LENGTH, kept)
     monkeypatch.setattr(Sasrec, "fit", None)  # it must not be fitted again
     again = sequence_prior(QUICK, train, split, LENGTH, kept)
@@ -38,13 +38,16 @@ def test_a_run_that_goes_on_finds_it_again(split: Split, tmp_path: Path, monkeyp
     np.testing.assert_array_equal(again.values(split.valid.histories), first.values(split.valid.histories))
 
 
-def test_one_of_other_settings_is_not_taken(split: Split, tmp_path: Path) -> None:
-    train, kept = split.train.histories(split.item_ids), tmp_path / "sasrec.safetensors"
+def test_one_of_other_settings_or_data_is_not_taken(split: Split, tmp_path: Path) -> None:
+    train, kept = split.train.histories(split.item_ids), tmp_path / "cache"
     sequence_prior(QUICK, train, split, LENGTH, kept)
     wider = SftSettings(sequence=SequenceSettings(width=32, epochs=1))
     found = sequence_prior(wider, train, split, LENGTH, kept)
     assert found is not None
     assert found.model.config.width == 32
+    fewer = Histories(train.users[1:], train.items.take(np.arange(1, len(train))), train.times)
+    sequence_prior(QUICK, fewer, split, LENGTH, kept)
+    assert len(list(kept.iterdir())) == 3
 
 
 def test_a_run_without_one_inherits_the_parents(tiny: Tiny, split: Split, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,13 @@ from torch import Tensor
 from genrec.errors import DataError
 from genrec.evaluation.baselines.full_softmax import full_softmax_loss
 from genrec.evaluation.baselines.sasrec_network import SasrecConfig, SasrecNetwork
-from genrec.evaluation.baselines.tuning import Tuned, choose, validation_ndcg
+from genrec.evaluation.baselines.tuning import validation_ndcg
 from genrec.evaluation.ranker import Float32
 from genrec.interactions import Histories
 from genrec.ragged import Int32, Ragged
 from genrec.splitting import Cases
 
-__all__ = ["Epoch", "Sasrec", "SasrecConfig", "fitting_dropout", "fitting_length", "training_windows", "tune"]
+__all__ = ["Epoch", "Sasrec", "SasrecConfig", "fitting_dropout", "fitting_length", "training_windows"]
 
 _SCORED = 256  # histories encoded at once
 
@@ -83,7 +83,7 @@ class Sasrec:
     @property
     def item_vectors(self) -> Float32:
         """The tied item embeddings, float32 [n_items, d]."""
-        vectors: Float32 = self.network.items.detach().numpy()
+        vectors: Float32 = self.vectors.numpy()
         return vectors
 
     def user_vectors(self, histories: Ragged) -> Float32:
@@ -96,9 +96,15 @@ class Sasrec:
             logits = self._states(histories) @ self.network.items.T
             return torch.log_softmax(logits, dim=1).numpy()
 
-    def logits(self, windows: Tensor) -> Tensor:
-        """Log-weights of what follows every real place of left-padded windows, float32 [real places, n_items]."""
-        return self.network(windows)[windows >= 0] @ self.network.items.T  # type: ignore[no-any-return]
+    @property
+    def vectors(self) -> Tensor:
+        """The tied item embeddings, float32 [n_items, d]."""
+        return self.network.items.detach()
+
+    @torch.no_grad()
+    def states(self, windows: Tensor) -> Tensor:
+        """Of what follows every real place of left-padded windows, float32 [real places, d]."""
+        return self.network(windows)[windows >= 0]  # type: ignore[no-any-return]
 
     def save(self, path: Path) -> None:
         """One safetensors file with the settings in its header."""
@@ -136,18 +142,6 @@ def fitting_dropout(train: Histories, n_items: int) -> float:
 def fitting_length(train: Histories) -> int:
     """As many events as 95 of 100 histories have, 10 to 50."""
     return int(np.clip(np.quantile(train.items.lengths, 0.95), 10, 50)) if len(train) else 10
-
-
-def tune(
-    train: Histories,
-    valid: Cases,
-    n_items: int,
-    grid: Sequence[SasrecConfig],
-    *,
-    report: Callable[[Epoch], None] = lambda epoch: None,
-) -> Tuned[Sasrec, SasrecConfig]:
-    """Trains every setting and keeps the best on validation."""
-    return choose(lambda config: Sasrec.fit(train, valid, n_items, config, report=report), grid, valid)
 
 
 def training_windows(histories: Ragged, length: int) -> Int32:
