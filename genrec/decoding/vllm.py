@@ -37,7 +37,7 @@ from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as Logits
 from genrec.decoding.asks import KEY, Answer, Ask, TextAsk, Want, pack, unpack
 from genrec.decoding.asynchronous import together
 from genrec.decoding.masking import constrain
-from genrec.errors import EngineError
+from genrec.errors import EngineDied, EngineError
 
 _HERE = "genrec.decoding.vllm"
 _WAVE = "genrec_wave"
@@ -209,7 +209,7 @@ class LocalVllm:
             async for step in requests:
                 done = step
         except EngineDeadError as cause:
-            raise EngineError("vLLM's process has ended", remedy="see its log, then start the engine again") from cause
+            raise EngineDied("vLLM's process has ended", remedy="see its log, then open the engine again") from cause
         except (ValueError, VLLMClientError) as cause:
             raise EngineError("vLLM refuses the request", value=str(cause)) from cause
         assert done is not None
