@@ -171,13 +171,3 @@ def tries(sizes: Sequence[int], seed: int) -> dict[int, tuple[Int64, Trie]]:
         codes = distinct_codes(size, seed)
         made[size] = (codes, Trie.build(codes))
     return made
-
-
-def multiplications_per_second(size: int = 2048, seconds: float = 0.5) -> float:
-    """Floating-point operations a second of a large float32 product, as fast as torch makes it."""
-    left = torch.randn(size, size)
-    start, done = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        left @ left
-        done += 1
-    return done * 2 * size**3 / (time.perf_counter() - start)

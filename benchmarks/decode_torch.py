@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
-from genrec.benchmarking import Claim, claim, write_results
+from genrec.benchmarking import Claim, claim, multiplications_per_second, write_results
 from genrec.decoding.engine import Candidates, Float64
 from genrec.decoding.torch_engine import TorchEngine
 from genrec.items.trie import Trie, View
@@ -124,11 +124,11 @@ def _measure(setting: Setting, arguments: argparse.Namespace) -> list[Turn]:
 
 def _turn(setting: Setting, prompt: list[int], width: int) -> Turn:
     """Ours twice, before and after the other side: what else the machine does is shared fairly."""
-    rate = _multiplications_per_second()
+    rate = multiplications_per_second()
     ours, before = _timed(lambda: setting.beam(prompt, width))
     (tokens, scores), other = _timed(lambda: setting.generate(prompt, width))
     _, after = _timed(lambda: setting.beam(prompt, width))
-    rate = (rate + _multiplications_per_second()) / 2
+    rate = (rate + multiplications_per_second()) / 2
     shared, apart = _agreement(setting, ours, tokens.numpy(), scores.double().numpy())
     return Turn(width, (before + after) / 2, other, setting.floor(len(prompt), width, rate), shared, apart)
 
@@ -136,16 +136,6 @@ def _turn(setting: Setting, prompt: list[int], width: int) -> Turn:
 def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
     start = time.perf_counter()
     return work(), time.perf_counter() - start
-
-
-def _multiplications_per_second(size: int = 2048, seconds: float = 0.5) -> float:
-    """Floating-point operations per second of a large float32 product, as fast as torch makes it."""
-    left = torch.randn(size, size)
-    start, done = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        left @ left
-        done += 1
-    return done * 2 * size**3 / (time.perf_counter() - start)
 
 
 def _agreement(setting: Setting, ours: Candidates, tokens: Int64, scores: Float64) -> tuple[float, float]:

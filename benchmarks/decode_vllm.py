@@ -13,11 +13,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,63 +35,75 @@ from benchmarks._vllm_world import (
     code_ids,
     distinct_codes,
     grammar_of,
-    multiplications_per_second,
     timed,
     tries,
     write_model,
 )
 from genrec.asking import fitting
-from genrec.benchmarking import Claim, claim, write_results
+from genrec.benchmarking import RESULTS, Claim, claim, multiplications_per_second, write_results
 from genrec.items.trie import Trie, View
 from tests.decoding.test_widen import REQUESTS, WIDTHS, World, beam, check
 
 CONTEXT, HEAD = 1024, 8
-PARTS = ("overhead", "filter", "floor", "load", "stock", "fuzz")
+PARTS = ("overhead", "filter", "floor", "load", "stock", "grammar", "fuzz")
 Pairs = list[tuple[float, float]]
 
 
 def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        parameters = write_model(
-            folder, hidden=arguments.hidden, layers=arguments.layers, vocabulary=arguments.vocabulary,
-            context=CONTEXT, seed=arguments.seed,
-        )  # fmt: skip
-        config = vars(arguments) | {"parameters": parameters, "dtype": "float32"}
-        name = "_".join(["decode_vllm", *(arguments.parts or ())])
-        claims: list[Claim] = []
-        detail: dict[str, Any] = {}
-        for more in _measured(folder, parameters, arguments, detail):  # written as it goes: a later part may fail
-            claims += more
-            print(write_results(name, config | {"detail": detail}, claims), flush=True)
+    claims: list[Claim] = []
+    detail: dict[str, Any] = {}
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory() as place, ExitStack() as open_ones:
+        parameters = _model(Path(place), arguments)
+        config = vars(arguments) | {"results": None, "parameters": parameters, "dtype": "float32", "detail": detail}
+        work = _work(Path(place), parameters, arguments, detail, open_ones)
+        for part in arguments.parts or PARTS:
+            try:
+                claims += work[part]()
+            except Exception:  # what the other parts measure is worth as much without it
+                traceback.print_exc()
+                failed.append(part)
+                continue
+            print(write_results("decode_vllm", config, claims, arguments.results, keep=True), flush=True)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
-def _measured(
-    folder: Path, parameters: int, arguments: argparse.Namespace, detail: dict[str, Any]
-) -> Iterator[list[Claim]]:
+def _model(folder: Path, arguments: argparse.Namespace) -> int:
+    return write_model(
+        folder, hidden=arguments.hidden, layers=arguments.layers, vocabulary=arguments.vocabulary, context=CONTEXT,
+        seed=arguments.seed,
+    )  # fmt: skip
+
+
+def _work(
+    folder: Path, parameters: int, arguments: argparse.Namespace, detail: dict[str, Any], open_ones: ExitStack
+) -> dict[str, Callable[[], list[Claim]]]:
+    """Part → what measures it. Both sides' engines are up from the first part that needs them."""
     ours = Ours.start(folder, arguments.vocabulary, CONTEXT, arguments.threads, arguments.cache_gib)
+    open_ones.callback(ours.close)
     catalogs = tries((10_000, 100_000, 1_000_000), arguments.seed)
-    parts = arguments.parts or PARTS
+    small, middle, large = catalogs.values()
     for width in (4, 50):  # first calls choose kernels
-        ours.engine.beam([ours.prompt(100)], [View(catalogs[10_000][1])], width)
-    if "overhead" in parts:
-        yield _overheads(ours, catalogs, arguments, detail)
-    if "filter" in parts:
-        yield [_filtered(ours, catalogs[1_000_000][1], arguments, detail)]
-    if "floor" in parts:
-        yield _floor(ours, catalogs[100_000][1], parameters, arguments, detail)
-    if "load" in parts:
-        yield _under_load(ours, catalogs[100_000], arguments, detail)
-    if "stock" in parts:
-        stock = Stock(folder, CONTEXT, arguments.threads, arguments.cache_gib)
-        yield _against_stock(ours, stock, catalogs[10_000][1], arguments, detail)
-        yield [_against_grammar(ours, stock, *catalogs[10_000], arguments=arguments, detail=detail)]
-        stock.close()
-    if "fuzz" in parts:
-        yield [_fuzzed(ours, catalogs[10_000][1], arguments)]
-    ours.close()
+        ours.engine.beam([ours.prompt(100)], [View(small[1])], width)
+
+    @cache
+    def stock() -> Stock:
+        found = Stock(folder, CONTEXT, arguments.threads, arguments.cache_gib)
+        open_ones.callback(found.close)
+        return found
+
+    return {
+        "overhead": lambda: _overheads(ours, catalogs, arguments, detail),
+        "filter": lambda: [_filtered(ours, large[1], arguments, detail)],
+        "floor": lambda: _floor(ours, middle[1], parameters, arguments, detail),
+        "load": lambda: _under_load(ours, middle, arguments, detail),
+        "stock": lambda: _against_stock(ours, stock(), small[1], arguments, detail),
+        "grammar": lambda: [_against_grammar(ours, stock(), *small, arguments=arguments, detail=detail)],
+        "fuzz": lambda: [_fuzzed(ours, small[1], arguments)],
+    }
 
 
 def _fuzzed(ours: Ours, trie: Trie, arguments: argparse.Namespace) -> Claim:
@@ -265,7 +281,7 @@ def _clients(ours: Ours, codes: Any, trie: Trie, each: int, failures: list[int],
 
 def _fuzzed_engine(ours: Ours, trie: Trie, count: int, seed: int) -> int:
     """Random views on random prompts: answers that are short, doubled, forbidden or not in the catalog."""
-    random, wrong, batch = np.random.default_rng(seed + 5), 0, 500
+    random, wrong, batch = np.random.default_rng(seed + 5), 0, min(count, 500)
     for _ in range(count // batch):
         views, worths = [], []
         for _ in range(batch):
@@ -313,7 +329,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fuzz-engine", type=int, default=10_000)
     parser.add_argument("--fuzz-masks", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, help="only these, into a result file of their own")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, help="only these; claims of others stay as they were")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result file")
     return parser.parse_args()
 
 

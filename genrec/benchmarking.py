@@ -1,6 +1,6 @@
 """Result files of the programs in benchmarks/: what was claimed, what was measured, on which machine.
 
-Does not know what is measured nor how.
+Does not know what is measured nor how; only how fast the machine multiplies just then.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,20 +65,54 @@ def claim(
     return Claim(id=id, value=value, unit=unit, target=target, op=op, n=n, low=low, high=high, note=note)
 
 
-def write_results(program: str, config: dict[str, Any], claims: Sequence[Claim], folder: Path = RESULTS) -> Path:
-    """Writes `folder/program.json` with command, date, machine and versions, prints the claims, returns the path."""
+def write_results(
+    program: str, config: dict[str, Any], claims: Sequence[Claim], folder: Path = RESULTS, *, keep: bool = False
+) -> Path:
+    """Writes `folder/program.json` with command, date, machine and versions, prints the claims, returns the path.
+
+    keep: claims of an earlier file that are not among these stay, with its config under `earlier`, each once.
+    """
+    path = folder / f"{program}.json"
+    kept, earlier = _kept(path, claims) if keep else ([], [])
     result = {
         "command": _command(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         **machine.describe(),
         "config": config,
-        "claims": [one.model_dump() for one in claims],
+        "claims": [one.model_dump() for one in [*kept, *claims]],
+        **({"earlier": earlier} if earlier else {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{program}.json"
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     print(*map(line, claims), sep="\n")
     return path
+
+
+def _kept(path: Path, claims: Sequence[Claim]) -> tuple[list[Claim], list[dict[str, Any]]]:
+    """The claims of a result file that stay beside these, and the runs that they are of (with ids for claims)."""
+    if not path.exists():
+        return [], []
+    new = {one.id for one in claims}
+    kept = [one for one in _claims(path) if one.id not in new]
+    old = json.loads(path.read_text(encoding="utf-8"))
+    runs = [*old.pop("earlier", ()), {**old, "claims": [one["id"] for one in old["claims"]]}]
+    of_before = {name for run in runs[:-1] for name in run["claims"]}
+    runs[-1]["claims"] = [name for name in runs[-1]["claims"] if name not in of_before]
+    left = {one.id for one in kept}
+    runs = [run | {"claims": [name for name in run["claims"] if name in left]} for run in runs]
+    return kept, [run for run in runs if run["claims"]]
+
+
+def multiplications_per_second(size: int = 2048, seconds: float = 0.5) -> float:
+    """Floating-point operations a second of a large float32 product, as fast as torch makes it."""
+    import torch
+
+    left = torch.randn(size, size)
+    start, done = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        left @ left
+        done += 1
+    return done * 2 * size**3 / (time.perf_counter() - start)
 
 
 def _command() -> str:

@@ -82,6 +82,10 @@ class EngineError(GenrecError):
     """A decoding request that the engine cannot serve."""
 
 
+class EngineDied(EngineError):
+    """The process that holds the model is gone; nothing is answered until the engine is opened anew."""
+
+
 class MissingExtra(GenrecError):
     """An optional package is needed; `remedy` is the pip line that brings it."""
 

@@ -46,13 +46,13 @@ class Recommender:
 
     @classmethod
     def open(
-        cls, folder: str | Path, *, device: str | None = None, width: int = 50, engine: Engine | None = None
+        cls, bundle: Bundle | str | Path, *, device: str | None = None, width: int = 50, engine: Engine | None = None
     ) -> Recommender:
         """Loads a bundle with the torch engine; raises BundleError, CorruptBundle or NewerBundle.
 
         engine: another one that runs this bundle's model, as VllmEngine.open(folder); no weights are then loaded.
         """
-        bundle = Bundle.open(folder)
+        bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         vocabulary = vocabulary_of(bundle)
         engine = engine or load(bundle, device=device).engine
         block = getattr(engine, "block", 1)
@@ -106,7 +106,7 @@ class Recommender:
         return Recommendation(
             id=hashlib.sha256(json.dumps([self.version, asked], sort_keys=True).encode()).hexdigest()[:24],
             items=[self._item(ranking, rank, told[rank] if told else None) for rank in range(len(ranking.items))],
-            window=self._window(chosen),
+            window=self._window(chosen, profile),
             constraints=_constraints(exclude, allowed, repeats),
             model=self.version,
             degraded=not len(chosen),
@@ -176,8 +176,8 @@ class Recommender:
             facts=facts,
         )
 
-    def _window(self, chosen: Int64) -> WindowShown:
-        shown = len(self.fusion.asking.shown(chosen))
+    def _window(self, chosen: Int64, profile: str) -> WindowShown:
+        shown = len(self.fusion.asking.shown(chosen, profile))
         return WindowShown(shown=shown, left_out=len(chosen) - shown)
 
 

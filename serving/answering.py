@@ -85,14 +85,18 @@ async def _made(service: Service, live: Live, asked: SlateRequest, past: Past, m
     if not past.shown:
         return _slate(live, asked, past, live.by_priors((), mask, asked.k, asked.weights), "history")
     try:
-        return _slate(live, asked, past, await _ranked(service, live, asked, past, mask))
+        items, read = await _ranked(service, live, asked, past, mask)
+        return _slate(live, asked, past.cut(read), items)
     except EngineDown as down:
         service.metrics.degraded.labels(down.reason).inc()
         items = live.by_priors(past.shown, mask, _pool(asked), asked.weights)
         return _slate(live, asked, past, _spread(live, items, asked), "engine")
 
 
-async def _ranked(service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool) -> list[RecommendedItem]:
+async def _ranked(
+    service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool
+) -> tuple[list[RecommendedItem], int]:
+    """The items, and how many of the history's the prompt showed."""
     plain = asked.diversity == 0
     found: Recommendation = await service.room.ask(
         "recommend",
@@ -111,12 +115,13 @@ async def _ranked(service: Service, live: Live, asked: SlateRequest, past: Past,
     )
     picked = _spread(live, found.items, asked)
     if plain or not asked.explain:
-        return picked
+        return picked, found.window.shown
     told = await reasons(service, past, [item.id for item in picked])
-    return [
+    reasoned = [
         item.model_copy(update={"explanation": why.explanation, "evidence": why.evidence})
         for item, why in zip(picked, told, strict=True)
     ]
+    return reasoned, found.window.shown
 
 
 def _pool(asked: SlateRequest) -> int:

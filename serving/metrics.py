@@ -35,8 +35,10 @@ class Metrics:
             "genrec_engine_batch", "Requests ranked together", buckets=(1, 2, 4, 8, 16, 32, 64)
         )
         self.items = gauge("genrec_items", "Items of the catalog", ["state"])
+        self.of_engine = b""
+        """What the engine's process counted, as it last told it: genrec.decoding.meter names it."""
         self.edition = gauge("genrec_catalog_edition", "Number of the last catalog edit that is live")
 
     def text(self) -> bytes:
         """The exposition format."""
-        return generate_latest(self.registry)
+        return generate_latest(self.registry) + self.of_engine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from genrec.interest.past import Past as Events
 from genrec.interest.profile import Profiler
@@ -26,6 +26,15 @@ class Past:
     profile: str
     version: int
     window: schemas.Window
+
+    def cut(self, read: int) -> Past:
+        """The same, where the engine read only the newest `read` items, to end with a block of its cache."""
+        lost = self.window.shown - read
+        if lost <= 0:
+            return self
+        counts = {"shown": read, "left_out": self.window.left_out + lost}
+        reasons = self.window.reasons | {"block": lost}
+        return replace(self, window=self.window.model_copy(update=counts | {"reasons": reasons}))
 
 
 async def past_of(service: Service, user_id: str | None, history: Sequence[str] | None) -> Past:

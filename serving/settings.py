@@ -33,6 +33,8 @@ class EngineSettings(_Section):
     threads: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1)
     """CPU threads of the model: half the cores where nothing is said. With all of them a small model waits for threads
     that others have, which was measured to cost twentyfold."""
+    cache_gib: Positive = 1.0
+    """GiB for keys and values of prompts. Only vllm."""
     batch: int = Field(8, ge=1, le=256)
     """Waiting requests that are ranked together at most."""
     timeout_s: Positive = 10.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from genrec.benchmarking import ROOT, Claim, claim, line, report, write_results
+from genrec.benchmarking import ROOT, Claim, claim, line, multiplications_per_second, report, write_results
 from genrec.errors import ConfigError
 
 QUICK = claim("toy.ms", 3.0, "ms", "<=", 4, n=5, low=2.5, high=3.5, note="toy")
@@ -67,3 +67,19 @@ def test_a_line_tells_value_interval_and_target() -> None:
 
 def test_the_committed_results_are_readable() -> None:
     assert all(isinstance(one, Claim) for one in report())
+
+
+def test_runs_of_some_parts_join_one_file(tmp_path: Path) -> None:
+    """What an earlier run measured stays with its command; what is measured again takes its place."""
+    write_results("a", {"run": 1}, [QUICK, GOOD], tmp_path)
+    write_results("a", {"run": 2}, [SLOW], tmp_path, keep=True)
+    again = GOOD.model_copy(update={"value": 9.0})
+    path = write_results("a", {"run": 3}, [SLOW, again], tmp_path, keep=True)
+    assert sorted(report(tmp_path), key=str) == sorted([QUICK, SLOW, again], key=str)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert found["config"] == {"run": 3}
+    assert [(run["config"], run["claims"]) for run in found["earlier"]] == [({"run": 1}, [QUICK.id])]
+
+
+def test_a_matrix_product_is_timed() -> None:
+    assert multiplications_per_second(64, 0.01) > 1e6

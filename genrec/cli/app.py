@@ -30,7 +30,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Models": (training.train, measuring.evaluate),
     "Answers": (answers.recommend, answers.explain, serving.chat),
     "Service": (serving.serve, serving.key),
-    "Bundles": (bundles.copy, bundles.push),
+    "Bundles": (bundles.copy, bundles.push, bundles.export),
     "Checks": (checks.doctor,),
 }
 

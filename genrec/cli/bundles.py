@@ -1,13 +1,15 @@
-"""`genrec copy` and `genrec push`: bundles on the move. Do not load weights."""
+"""`genrec copy`, `genrec push` and `genrec export`: bundles on the move. Only export loads weights."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from genrec.cli.shared import BundleFolder
+from genrec.cli.shared import BundleFolder, quiet_models
+from genrec.doctor import require
+from genrec.errors import ConfigError
 
 
 def copy(
@@ -30,3 +32,28 @@ def push(
 
     kind = "folder" if is_folder(target) else "hub"
     print(f"pushed to the {kind}: {push_bundle(bundle, target)}")
+
+
+def export(
+    bundle: BundleFolder,
+    out: Annotated[Path, typer.Option(help="Folder of the new bundle; its model/ is what `vllm serve` takes.")],
+    merged: Annotated[bool, typer.Option("--merged", help="Whole weights, the adapter merged in.")] = False,
+    dtype: Annotated[Literal["bf16", "f32"], typer.Option(help="Type of merged weights.")] = "bf16",
+    quantise: Annotated[
+        Literal["int8", "nf4"] | None, typer.Option(help="8- or 4-bit linear layers (bitsandbytes), adapter merged.")
+    ] = None,
+) -> None:
+    """Writes a bundle that serves as one piece: merged in bfloat16 or float32, or with 8- or 4-bit weights."""
+    require("recommend")
+    if merged == (quantise is not None):
+        raise ConfigError(
+            "say what to export", value="both" if merged else "nothing", allowed="--merged or --quantise",
+            remedy="--merged --dtype bf16 for a GPU; --quantise nf4 for the least memory",
+        )  # fmt: skip
+    quiet_models()
+    from genrec.bundle import Bundle
+    from genrec.model.exporting import export_merged, export_quantised
+
+    opened = Bundle.open(bundle)
+    made = export_merged(opened, out, dtype) if quantise is None else export_quantised(opened, out, quantise)
+    print(f"exported to {made.folder}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from genrec.decoding.driver import Driver
@@ -84,7 +84,12 @@ async def _gathered(work: Callable[[int], Awaitable[Found]], count: int, at_once
         async with gate:
             return await work(row)
 
-    tasks = [asyncio.ensure_future(one(row)) for row in range(count)]
+    return await together(one(row) for row in range(count))
+
+
+async def together(work: Iterable[Awaitable[Found]]) -> list[Found]:
+    """All results, in order; the first failure, or being cancelled, cancels the others."""
+    tasks = [asyncio.ensure_future(one) for one in work]
     try:
         return await asyncio.gather(*tasks)
     except BaseException:

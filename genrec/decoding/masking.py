@@ -65,7 +65,10 @@ def _write(logits: torch.Tensor, wants: Mapping[int, Want]) -> None:
     for (_, bounds), end, count, place in zip(chosen, ends, counts, bound, strict=True):
         if count > wants[rows[place]].most:
             _prune(values[end - count : end], bounds, wants[rows[place]].most)
-    logits[torch.tensor([rows[place] for place in bound], device=logits.device)] = -torch.inf
+    if len(bound) == len(logits):  # a wave alone in its batch: no row is looked up
+        logits.fill_(-torch.inf)
+    else:
+        logits[torch.tensor([rows[place] for place in bound], device=logits.device)] = -torch.inf
     logits[at, tokens] = values
 
 

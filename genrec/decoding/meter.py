@@ -1,10 +1,10 @@
-"""What an engine over vLLM counts and times, for Prometheus. Knows no engine; without a registry it keeps silent.
+"""What an engine counts and times, for Prometheus. Knows no engine; without a registry it keeps silent.
 
-genrec_beam_step_seconds{level}      one level of a beam, requests and ranking
+genrec_beam_step_seconds{level}      one level of a beam (torch: of a batch of beams), the model and the ranking
 genrec_mask_seconds                  finding and ranking what the trie allows, of one level
-genrec_prefix_tokens_total{kind}     prompt tokens: `first` reading of a prompt, later `cached` or `recomputed`
+genrec_prefix_tokens_total{kind}     prompt tokens: `first` reading, later `cached` or `recomputed` (torch: always)
 genrec_candidates_rescored_total     items scored outside the beam
-genrec_requests_waiting              next-token and text requests that the model has not answered yet
+genrec_requests_waiting              requests that vLLM has not answered yet; 0 with torch
 genrec_catalog_info{version}         1 for the index that new requests decode under
 """
 

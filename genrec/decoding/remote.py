@@ -8,7 +8,6 @@ Works without vLLM installed. Does not know tries or bundles.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import re
@@ -19,6 +18,7 @@ import httpx
 import numpy as np
 
 from genrec.decoding.asks import KEY, Answer, Ask, TextAsk, Want, pack
+from genrec.decoding.asynchronous import together
 from genrec.decoding.driver import Voice
 from genrec.errors import EngineError
 
@@ -56,7 +56,7 @@ class RemoteVllm:
         return backend
 
     async def ask(self, asks: Sequence[Ask]) -> list[Answer]:
-        return await asyncio.gather(*map(self._answer, asks))
+        return await together(map(self._answer, asks))
 
     async def write(self, text: TextAsk) -> list[int]:
         rule = text.rule

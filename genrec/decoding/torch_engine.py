@@ -5,6 +5,7 @@ Does not know catalogs or users; items are leaves of the view's trie.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import torch
 
 from genrec.decoding.engine import Candidates, Float64, Prompt, TextRule, check, widen
 from genrec.decoding.masking import logprobs_at
+from genrec.decoding.meter import Meter
 from genrec.decoding.tree import TokenTree
 from genrec.errors import EngineError
 from genrec.items.trie import View
@@ -25,7 +27,8 @@ _LOGITS = 1 << 28  # of one step of a batch: 1 GiB in float32
 
 
 class TorchEngine:
-    """code_ids: per level the token number of every code (Vocabulary.code_ids); context: longest prompt in tokens."""
+    """code_ids: per level the token number of every code (Vocabulary.code_ids); context: longest prompt in tokens;
+    meter: what counts and times."""
 
     def __init__(
         self,
@@ -36,10 +39,12 @@ class TorchEngine:
         end_id: int,
         context: int = 1 << 20,
         batch_tokens: int = 16384,
+        meter: Meter | None = None,
     ) -> None:
         self.model = model.eval()
         self._codes = tuple(code_ids)
         self._pad, self._end, self._batch_tokens = pad_id, end_id, batch_tokens
+        self._meter = meter or Meter()
         self._context = min([context, *_limits(model)])
         self._vocabulary = int(getattr(getattr(model, "config", None), "vocab_size", 1))
         self._device = next(model.parameters()).device
@@ -98,22 +103,33 @@ class TorchEngine:
             yield rows
 
     def _beam(self, prompts: Sequence[Prompt], views: Sequence[View], width: int) -> list[Candidates]:
-        tree = TokenTree(self.model, prompts, self._pad)
+        start = time.perf_counter()
+        tree = self._read(prompts, first=True)
         beams = _Beams(len(prompts))
-        logprobs = self._next(tree.logits[:, None], 0)
+        logits = tree.logits[:, None]
         for level in range(len(self._codes)):
-            tokens = beams.step(views, level, logprobs, self._codes[level], width)
+            logprobs = self._next(logits, level)
+            with self._meter.masking():
+                tokens = beams.step(views, level, logprobs, self._codes[level], width)
+            self._meter.step(level, time.perf_counter() - start)
+            start = time.perf_counter()
             if level + 1 < len(self._codes):
                 logits = tree.extend(tokens, np.full(tokens.shape, level), beams.ancestors())
-                logprobs = self._next(logits, level + 1)
         return [beams.candidates(row, view) for row, view in enumerate(views)]
+
+    def _read(self, prompts: Sequence[Prompt], *, first: bool) -> TokenTree:
+        """The prompts by the model; nothing of them is kept, so that scoring reads again what a beam has read."""
+        tokens = sum(map(len, prompts))
+        self._meter.prefix(tokens, tokens, len(prompts), first=first)
+        return TokenTree(self.model, prompts, self._pad)
 
     def _next(self, logits: torch.Tensor, level: int) -> Float32:
         """log-softmax over the whole vocabulary, read at the codes of a level: float32 [prompts, entries, codes]."""
         return np.asarray(logprobs_at(logits, self._columns[level]).cpu().numpy(), dtype=np.float32)
 
     def _score(self, prompts: Sequence[Prompt], codes: Sequence[Int64]) -> list[Float64]:
-        tree = TokenTree(self.model, prompts, self._pad)
+        tree = self._read(prompts, first=False)
+        self._meter.rescored(sum(map(len, codes)))
         plans = [_Plan(rows) for rows in codes]
         first = self._next(tree.logits[:, None], 0)[:, 0]
         totals = [first[row, plan.codes[:, 0]].astype(np.float64) for row, plan in enumerate(plans)]

@@ -21,10 +21,13 @@ import numpy as np
 import torch
 from vllm import SamplingParams
 from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.exceptions import VLLMClientError
 from vllm.inputs.engine import tokens_input
 from vllm.lora.request import LoRARequest
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+from vllm.v1.core.sched.async_scheduler import AsyncScheduler
+from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 from vllm.v1.executor.uniproc_executor import UniProcExecutor
@@ -32,10 +35,13 @@ from vllm.v1.sample.logits_processor import LogitsProcessor, process_dict_update
 from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as LogitsProcessorV2
 
 from genrec.decoding.asks import KEY, Answer, Ask, TextAsk, Want, pack, unpack
+from genrec.decoding.asynchronous import together
 from genrec.decoding.masking import constrain
-from genrec.errors import EngineError
+from genrec.errors import EngineDied, EngineError
 
 _HERE = "genrec.decoding.vllm"
+_WAVE = "genrec_wave"
+"""Where a request's extra arguments say which wave it is of, and how many that has."""
 
 
 def _want(params: SamplingParams) -> Want | None:
@@ -98,6 +104,43 @@ class TrieProcessorV2(LogitsProcessorV2):  # type: ignore[misc]
         return constrain(logits, wants) if wants else logits
 
 
+class _Waves:
+    """Requests of one wave begin together: vLLM's core reads them one by one, and would begin a step with the first.
+
+    What is held is as if it had not come yet; if one of a wave is taken back, the others wait no longer.
+    """
+
+    def __init__(self, *words: Any, **named: Any) -> None:
+        super().__init__(*words, **named)
+        self._held: dict[int, list[Any]] = {}
+
+    def add_request(self, request: Any) -> None:
+        wave, size = (request.sampling_params.extra_args or {}).get(_WAVE, (-1, 1))
+        held = self._held.setdefault(wave, [])
+        held.append(request)
+        if len(held) == size:
+            self._begin(wave)
+
+    def finish_requests(self, request_ids: Any, finished_status: Any) -> Any:
+        named = {request_ids} if isinstance(request_ids, str) else request_ids and set(request_ids)
+        for wave, held in list(self._held.items()):
+            if named is None or not named.isdisjoint(one.request_id for one in held):
+                self._begin(wave)
+        return super().finish_requests(named, finished_status)  # type: ignore[misc]
+
+    def _begin(self, wave: int) -> None:
+        for request in self._held.pop(wave):
+            super().add_request(request)  # type: ignore[misc]
+
+
+class WaveScheduler(_Waves, Scheduler):  # type: ignore[misc]
+    """Where vLLM schedules a step after the one before has ended."""
+
+
+class AsyncWaveScheduler(_Waves, AsyncScheduler):  # type: ignore[misc]
+    """Where vLLM schedules a step while the one before runs."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a vLLM is started. dtype: "auto" is float32 on a CPU, bfloat16 on a GPU; context: tokens of prompt and
@@ -127,6 +170,8 @@ class LocalVllm:
             config = _arguments(model, settings).create_engine_config()
             chosen = TrieProcessorV2 if config.use_v2_model_runner else TrieProcessor
             config.model_config.logits_processors = [f"{_HERE}:{chosen.__name__}"]
+            waves = AsyncWaveScheduler if config.scheduler_config.async_scheduling else WaveScheduler
+            config.scheduler_config.scheduler_cls = waves
             self._llm: Any = AsyncLLM.from_vllm_config(config, disable_log_stats=True)
         self.block = int(config.cache_config.block_size)
         self._loras = {
@@ -135,7 +180,8 @@ class LocalVllm:
         self._numbers = itertools.count()
 
     async def ask(self, asks: Sequence[Ask]) -> list[Answer]:
-        return await asyncio.gather(*map(self._answer, asks))
+        wave = (next(self._numbers), len(asks))
+        return await together(self._answer(ask, wave) for ask in asks)
 
     async def write(self, text: TextAsk) -> list[int]:
         tokens = list((await self._run(text.prompt, _text_params(text), text.adapter)).outputs[0].token_ids)
@@ -147,8 +193,8 @@ class LocalVllm:
             await asyncio.sleep(0)  # lets its tasks end
             self._llm = None  # it would shut down once more when collected, perhaps after Python took itself apart
 
-    async def _answer(self, ask: Ask) -> Answer:
-        done = await self._run(ask.prompt, _next_params(ask.want), ask.adapter)
+    async def _answer(self, ask: Ask, wave: tuple[int, int]) -> Answer:
+        done = await self._run(ask.prompt, _next_params(ask.want, wave), ask.adapter)
         found = done.outputs[0].logprobs
         tokens = np.array(found.token_ids[1:], dtype=np.int64)  # the first is the sampled one, which stands twice
         logprobs = np.array(found.logprobs[1:], dtype=np.float32)
@@ -163,17 +209,17 @@ class LocalVllm:
             async for step in requests:
                 done = step
         except EngineDeadError as cause:
-            raise EngineError("vLLM's process has ended", remedy="see its log, then start the engine again") from cause
-        except ValueError as cause:
+            raise EngineDied("vLLM's process has ended", remedy="see its log, then open the engine again") from cause
+        except (ValueError, VLLMClientError) as cause:
             raise EngineError("vLLM refuses the request", value=str(cause)) from cause
         assert done is not None
         return done
 
 
-def _next_params(want: Want) -> SamplingParams:
+def _next_params(want: Want, wave: tuple[int, int]) -> SamplingParams:
     return SamplingParams(
         max_tokens=1, temperature=0, logprobs=want.returned, flat_logprobs=True, detokenize=False, ignore_eos=True,
-        output_kind=RequestOutputKind.FINAL_ONLY, extra_args={KEY: pack(want)}, skip_clone=True,
+        output_kind=RequestOutputKind.FINAL_ONLY, extra_args={KEY: pack(want), _WAVE: wave}, skip_clone=True,
     )  # fmt: skip
 
 

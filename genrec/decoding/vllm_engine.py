@@ -23,15 +23,13 @@ from genrec.bundle import Bundle
 from genrec.decoding.asks import Backend
 from genrec.decoding.asynchronous import AsyncEngine, Loop
 from genrec.decoding.driver import Driver, Voice
-from genrec.decoding.meter import Meter, Prometheus
+from genrec.decoding.meter import Meter
 from genrec.errors import ConfigError, EngineError, MissingExtra
 from genrec.items.index import ItemIndex
 from genrec.model.loading import vocabulary_of
 from genrec.model.voices import OWN, Prepared, plain_voice, prepare, rows_of
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
-
     from genrec.decoding.vllm import Settings
 
 
@@ -50,12 +48,12 @@ class VllmEngine(AsyncEngine):
         *,
         adapters: Mapping[str, Bundle] | None = None,
         settings: Settings | None = None,
-        registry: CollectorRegistry | None = None,
+        meter: Meter | None = None,
     ) -> Self:
         """Starts vLLM on a bundle's model; takes from half a minute on.
 
         adapters: LoRA bundles of the same base, by the name that `speaking` takes; settings: context and dtype are the
-        bundle's own and float32 (bfloat16 on a GPU) unless said; registry: where Prometheus metrics go. Raises
+        bundle's own and float32 (bfloat16 on a GPU) unless said; meter: what counts and times. Raises
         MissingExtra without vLLM, BundleError for adapters of another base, EngineError where vLLM does not start.
         """
         bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
@@ -71,7 +69,7 @@ class VllmEngine(AsyncEngine):
             shutil.rmtree(folder, ignore_errors=True)
             raise
         running = _Running(loop, backend, prepared.voices, folder)
-        return cls._of(running, bundle, None if registry is None else Prometheus(registry))
+        return cls._of(running, bundle, meter)
 
     @classmethod
     def connect(
@@ -81,7 +79,7 @@ class VllmEngine(AsyncEngine):
         *,
         key: str | None = None,
         model: str | None = None,
-        registry: CollectorRegistry | None = None,
+        meter: Meter | None = None,
     ) -> Self:
         """Speaks to a `vllm serve` that serves this bundle's model (merged where it has an adapter) by our processor.
 
@@ -99,7 +97,7 @@ class VllmEngine(AsyncEngine):
             loop.close()
             raise
         running = _Running(loop, backend, {None: voice}, None)
-        return cls._of(running, bundle, None if registry is None else Prometheus(registry))
+        return cls._of(running, bundle, meter)
 
     @classmethod
     def _of(cls, running: _Running, bundle: Bundle, meter: Meter | None) -> Self:
@@ -168,6 +166,12 @@ class _Running:
             self.loop.close()
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def vllm_settings(**chosen: Any) -> Settings:
+    """`genrec.decoding.vllm.Settings`; raises MissingExtra without vLLM."""
+    found: Settings = _vllm().Settings(**chosen)
+    return found
 
 
 def _vllm() -> Any:

@@ -5,13 +5,16 @@ Does not know users, items' texts or training.
 
 from __future__ import annotations
 
+import importlib.util
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
-from genrec.errors import ConfigError
+from genrec.errors import ConfigError, MissingExtra
 
 SCRATCH = "scratch"
 
@@ -62,7 +65,9 @@ def scratch(config: ScratchConfig, vocabulary: int, *, pad_id: int, end_id: int,
 
 
 def pretrained(name: str, *, revision: str | None = None, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """A model by hub name or folder; safetensors only, no remote code."""
+    """A model by hub name or folder; safetensors only, no remote code. Quantised weights lie where they are to run."""
+    if is_quantised(Path(name)) and importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtra("8- and 4-bit weights need bitsandbytes", value=name, remedy="pip install 'genrec[quant]'")
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             name, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
@@ -75,6 +80,12 @@ def pretrained(name: str, *, revision: str | None = None, dtype: torch.dtype = t
             remedy=f"check the name and the network ({type(cause).__name__})",
         ) from cause
     return model
+
+
+def is_quantised(folder: Path) -> bool:
+    """Whether a folder holds a model of 8- or 4-bit weights."""
+    path = folder / "config.json"
+    return path.is_file() and "quantization_config" in json.loads(path.read_text(encoding="utf-8"))
 
 
 def make_room(model: PreTrainedModel, vocabulary: int, seed: int = 0) -> None:

@@ -9,6 +9,7 @@ from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel
 
 from genrec.bundle import Bundle
+from genrec.decoding.meter import Meter
 from genrec.decoding.torch_engine import TorchEngine
 from genrec.model.base import pretrained
 from genrec.model.vocabulary import Vocabulary
@@ -22,11 +23,16 @@ class Loaded:
     vocabulary: Vocabulary
 
 
-def load(bundle: Bundle, *, device: str | None = None, dtype: torch.dtype = torch.float32) -> Loaded:
+def load(
+    bundle: Bundle, *, device: str | None = None, dtype: torch.dtype = torch.float32, meter: Meter | None = None
+) -> Loaded:
     """The torch engine of a bundle, on the GPU where there is one."""
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     vocabulary = vocabulary_of(bundle)
-    return Loaded(engine_of(weights(bundle, dtype).to(place), vocabulary, bundle.manifest.context), vocabulary)  # type: ignore[arg-type]
+    model = weights(bundle, dtype)
+    if not getattr(model, "is_quantized", False):  # bitsandbytes places its weights itself and refuses to move them
+        model = model.to(place)  # type: ignore[arg-type]
+    return Loaded(engine_of(model, vocabulary, bundle.manifest.context, meter), vocabulary)
 
 
 def vocabulary_of(bundle: Bundle) -> Vocabulary:
@@ -44,5 +50,8 @@ def weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> PreTrainedMod
     return adapted
 
 
-def engine_of(model: torch.nn.Module | PreTrainedModel, vocabulary: Vocabulary, context: int) -> TorchEngine:
-    return TorchEngine(model, vocabulary.code_ids, pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, context=context)
+def engine_of(
+    model: torch.nn.Module | PreTrainedModel, vocabulary: Vocabulary, context: int, meter: Meter | None = None
+) -> TorchEngine:
+    ends = {"pad_id": vocabulary.pad_id, "end_id": vocabulary.end_id}
+    return TorchEngine(model, vocabulary.code_ids, **ends, context=context, meter=meter)

@@ -24,6 +24,7 @@ from genrec.decoding.asks import Ranges
 from genrec.decoding.driver import Voice
 from genrec.errors import BundleError
 from genrec.model.adapters import merged
+from genrec.model.base import is_quantised
 from genrec.model.loading import vocabulary_of, weights
 from genrec.model.vocabulary import Vocabulary
 from genrec.ragged import Int64
@@ -60,6 +61,11 @@ def prepare(bundle: Bundle, adapters: Mapping[str, Bundle], folder: Path) -> Pre
     """
     rows = rows_of(bundle)
     vocabulary = vocabulary_of(bundle)
+    if adapters and is_quantised(bundle.folder / "model"):
+        raise BundleError(
+            "adapters need whole weights below them: their rows of codes go into the base", where=str(bundle.folder),
+            remedy="open the bundle that the quantised one was exported from",
+        )  # fmt: skip
     spoken = {OWN: bundle, **adapters} if bundle.manifest.adapter else dict(adapters)
     base = plain_voice(vocabulary, rows)
     if not spoken:
@@ -73,15 +79,6 @@ def prepare(bundle: Bundle, adapters: Mapping[str, Bundle], folder: Path) -> Pre
     _write_base(bundle, list(spoken.values()), tokens, folder / "model")
     paths = {name: _write_lora(other, folder / name) for name, other in spoken.items()}
     return Prepared(folder / "model", paths, voices, max(_rank(path) for path in paths.values()))
-
-
-def export_merged(bundle: Bundle, out: Path, dtype: torch.dtype = torch.bfloat16) -> Path:
-    """The bundle's model with its adapter merged, as a folder that transformers and `vllm serve` load."""
-    found = weights(bundle)
-    model: PreTrainedModel = merged(found) if isinstance(found, PeftModel) else found
-    model.to(dtype).save_pretrained(str(out), safe_serialization=True)  # type: ignore[arg-type]
-    vocabulary_of(bundle).tokenizer.save_pretrained(str(out))
-    return out
 
 
 def _writable(vocabulary: Vocabulary, rows: int) -> Ranges:

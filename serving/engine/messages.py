@@ -77,6 +77,13 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What the engine has counted and timed since it began, in Prometheus' text format."""
+
+    text: bytes
+
+
+@dataclass(frozen=True)
 class Broken:
     """It cannot be loaded, and trying again would not help."""
 

@@ -87,7 +87,7 @@ class Run:
             twin.shutdown(socket.SHUT_RDWR)
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+                os.killpg(self.pid, signal.SIGKILL)
 
     def _write(self) -> None:
         while (message := self._out.get()) is not None:
@@ -119,4 +119,5 @@ def _environment(settings: ServeSettings) -> dict[str, str]:
     path = os.pathsep.join([str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     threads = {"OMP_NUM_THREADS": str(settings.engine.threads)}
-    return {**kept, **threads, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
+    vllm = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_LOGGING_STREAM": "ext://sys.stderr"}  # unless set otherwise
+    return {**vllm, **kept, **threads, "PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genrec.errors import GenrecError
-from serving.engine.messages import Broken, Change, Done, Failed, Ready, Unchanged
+from serving.engine.messages import Broken, Change, Done, Failed, Measured, Ready, Unchanged
 from serving.engine.process import Run, Template
 from serving.logs import say
 from serving.metrics import Metrics
@@ -152,6 +152,8 @@ class EngineRoom:
             return
         if isinstance(message, Ready):
             self._come_up(run, message)
+        elif isinstance(message, Measured):
+            self._metrics.of_engine = message.text
         elif isinstance(message, Unchanged):
             say("the engine cannot take over an edit of the catalog", 50, kind=type(message.error).__name__)
         elif isinstance(message, Broken):

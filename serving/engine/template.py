@@ -41,16 +41,19 @@ def _import(kind: str) -> None:
     """What an engine needs and what starts no thread of its own."""
     for name in ("genrec.recommender", "genrec.renewing", "serving.engine.worker"):
         importlib.import_module(name)
-    if kind == "torch":
-        from genrec.cli.shared import quiet_models
+    from genrec.cli.shared import quiet_models
 
-        quiet_models()
+    quiet_models()
+    if kind == "vllm":
+        with contextlib.suppress(ImportError):  # the engine says it, in words
+            importlib.import_module("genrec.decoding.vllm")
 
 
 def _work(number: int, settings: dict[str, Any]) -> None:
     from serving.engine.worker import serve
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()  # a group of its own, so that what it starts ends with it
     try:
         serve(Connection(number), settings)
     finally:
@@ -61,7 +64,7 @@ def _end(pid: int) -> None:
     """The engine before this one, if it still runs: the server has given it up."""
     if pid:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.killpg(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

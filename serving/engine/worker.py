@@ -1,12 +1,14 @@
 """The engine at work: loads a bundle, ranks what waits together, ends when the server's end of the socket closes.
 
-Runs in a process of its own (serving.engine.template). Knows no HTTP, users or stores.
+Torch or vLLM. Runs in a process of its own (serving.engine.template). Knows no HTTP, users or stores.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import signal
 import threading
 import time
 import traceback
@@ -14,9 +16,17 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+
 from genrec.batching import Ask, recommend_many
-from genrec.errors import GenrecError
-from serving.engine.messages import Broken, Change, Done, Failed, Fits, Late, Rank, Ready, Tell, Unchanged
+from genrec.bundle import Bundle
+from genrec.decoding.engine import Engine
+from genrec.decoding.meter import Meter, Prometheus
+from genrec.errors import EngineDied, GenrecError
+from genrec.model.loading import load
+from genrec.recommender import Recommender
+from serving.engine.messages import Broken, Change, Done, Failed, Fits, Late, Measured, Rank, Ready, Tell, Unchanged
 
 
 def serve(connection: Connection, settings: dict[str, Any]) -> None:
@@ -31,6 +41,7 @@ def serve(connection: Connection, settings: dict[str, Any]) -> None:
         return
     connection.send(Ready(desk.recommender.version, time.monotonic() - started, os.getpid()))
     while True:
+        connection.send(Measured(desk.measured()))
         for reply in desk.work(_taken(waiting, settings["batch"])):
             connection.send(reply)
 
@@ -40,7 +51,15 @@ def _read(connection: Connection, waiting: queue.SimpleQueue[Any]) -> None:
         while True:
             waiting.put(connection.recv())
     except (EOFError, OSError):
-        os._exit(0)  # the server is gone, whatever we are at is for nobody
+        end()  # the server is gone, whatever we are at is for nobody
+
+
+def end() -> None:
+    """This process and those it started (vLLM's) end at once."""
+    if os.getpgrp() == os.getpid():
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(0)
 
 
 def _taken(waiting: queue.SimpleQueue[Any], most: int) -> list[Any]:
@@ -61,7 +80,13 @@ class Desk:
         from genrec.cli.shared import quiet_models
 
         quiet_models()
-        self.recommender = _opened(settings)
+        self._registry = CollectorRegistry()
+        self._meter = Prometheus(self._registry)
+        self.recommender = _opened(settings, self._meter)
+        self._meter.catalog(self.recommender.fusion.asking.index.version)
+
+    def measured(self) -> bytes:
+        return generate_latest(self._registry)
 
     def work(self, messages: list[Any]) -> Iterator[Any]:
         """Replies, those first that take little: late ones, slates in one pass, then all with reasons."""
@@ -88,6 +113,8 @@ class Desk:
             return self._change(message)
         try:
             return Done(message.number, self._answer(message))
+        except EngineDied:
+            end()  # the server starts us again
         except GenrecError as error:
             return Failed(message.number, error)
         except Exception as error:
@@ -109,6 +136,7 @@ class Desk:
             self.recommender = changed(self.recommender, message.changes, message.edition)
         except GenrecError as error:
             return Unchanged(error)
+        self._meter.catalog(self.recommender.fusion.asking.index.version)
         return None
 
     def _rank(self, asked: Rank) -> Any:
@@ -124,12 +152,22 @@ class Desk:
         return self.recommender.told(asked.history, asked.items)
 
 
-def _opened(settings: dict[str, Any]) -> Any:
-    from genrec.recommender import Recommender
+def _opened(settings: dict[str, Any], meter: Meter) -> Recommender:
+    """The recommender on the engine that is set; vLLM starts a process of its own in our group."""
+    bundle = Bundle.open(settings["bundle"])
+    engine = {"torch": _torch, "vllm": _vllm}[settings["kind"]](bundle, settings, meter)
+    return Recommender.open(bundle, engine=engine, width=settings["width"])
 
-    if settings["kind"] == "torch":
-        import torch
 
-        torch.set_num_threads(settings["threads"])
-        return Recommender.open(settings["bundle"], device=settings["device"], width=settings["width"])
-    raise GenrecError("the vLLM engine is not there yet", value=settings["kind"], allowed="torch")
+def _torch(bundle: Bundle, settings: dict[str, Any], meter: Meter) -> Engine:
+    import torch
+
+    torch.set_num_threads(settings["threads"])
+    return load(bundle, device=settings["device"], meter=meter).engine
+
+
+def _vllm(bundle: Bundle, settings: dict[str, Any], meter: Meter) -> Engine:
+    from genrec.decoding.vllm_engine import VllmEngine, vllm_settings
+
+    chosen = vllm_settings(threads=settings["threads"], cache_gib=settings["cache_gib"])
+    return VllmEngine.open(bundle, settings=chosen, meter=meter)

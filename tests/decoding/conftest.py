@@ -63,6 +63,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         warnings.simplefilter("ignore")  # vLLM's own, on import and start
         from prometheus_client import CollectorRegistry
 
+        from genrec.decoding.meter import Prometheus
         from genrec.decoding.vllm import Settings
         from genrec.decoding.vllm_engine import VllmEngine
 
@@ -71,6 +72,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         adapters = {str(name): one.bundle for name, one in speakers.items() if name}
         registry = CollectorRegistry()
         settings = Settings(cache_gib=0.25, threads=1)
-        engine = VllmEngine.open(speakers[None].bundle, adapters=adapters, settings=settings, registry=registry)
+        engine = VllmEngine.open(
+            speakers[None].bundle, adapters=adapters, settings=settings, meter=Prometheus(registry)
+        )
         with engine:
             yield Served(engine, index, vocabulary, speakers, registry)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from genrec.decoding.asks import Ask, Want
 from genrec.decoding.engine import Candidates, TextRule
 from genrec.errors import ConfigError, EngineError
 from genrec.items.index import ItemIndex
@@ -198,6 +199,16 @@ def test_new_items_can_be_recommended_at_once(served: Served) -> None:
 def test_an_index_of_other_codes_is_refused(served: Served) -> None:
     with pytest.raises(EngineError, match="other codes"):
         served.engine.swap(replace(served.index, sizes=(4, 6, 9)))
+
+
+def test_a_wave_with_a_wrong_request_fails_whole_and_holds_nobody_up(served: Served) -> None:
+    """The first of the wave is with vLLM already when the second is refused."""
+    running, first = served.engine._running, served.vocabulary.code_ids[0]
+    asks = [Ask([token], Want(first, 3)) for token in (5, 10**6, 6)]
+    with pytest.raises(EngineError, match="vLLM refuses"):
+        running.loop.run(running.backend.ask(asks))
+    answers = running.loop.run(running.backend.ask([asks[0], asks[2]]))
+    assert [len(one.tokens) for one in answers] == [3, 3]
 
 
 def test_unknown_adapters_are_refused(served: Served) -> None:

@@ -17,13 +17,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-import torch
 
 from genrec.decoding.engine import TextRule
 from genrec.decoding.vllm_engine import VllmEngine
 from genrec.errors import EngineError
 from genrec.items.trie import View
-from genrec.model.voices import export_merged
+from genrec.model.exporting import export_merged
 from genrec.recommender import Recommender
 from tests.decoding.conftest import Speaker
 from tests.decoding.contract import assert_best, prior_of, some_views
@@ -54,11 +53,11 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
     index, vocabulary = small_world()
     bundle = written(folder / "bundle", adapted_model(vocabulary, seed=1), vocabulary, index)
-    export_merged(bundle, folder / "merged", torch.float32)
+    merged = export_merged(bundle, folder / "merged", "f32")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [*COMMAND, "--model", str(folder / "merged"), *FLAGS]
+    words = [*COMMAND, "--model", str(merged.folder / "model"), *FLAGS]
     words += ["--max-model-len", "160", "--enforce-eager", "--host", "127.0.0.1", "--port", str(port), "--api-key", KEY]
     environment = {**os.environ, "TORCH_COMPILE_DISABLE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
     environment |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}

@@ -29,6 +29,8 @@ class Server:
     store: str
     settings: Sequence[str] = ()
     keys: Path | None = None
+    patience: float = 120
+    """Seconds until it must be ready."""
     url: str = ""
     key: str = ""
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -46,7 +48,7 @@ class Server:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._listen)]
         for thread in self._threads:
             thread.start()
-        self._wait(120)
+        self._wait(self.patience)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -13,6 +13,7 @@ from genrec.bundle import Bundle, Manifest
 from genrec.catalog import Catalog
 from genrec.items.index import ItemIndex
 from genrec.items.space import ItemSpace
+from genrec.items.text import TFIDF
 from genrec.model.adapters import LoraSettings, with_lora
 from genrec.model.base import ScratchConfig, scratch
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
@@ -70,7 +71,7 @@ def written(out: Path, model: torch.nn.Module, vocabulary: Vocabulary, index: It
 
     manifest = Manifest(
         base="scratch", window=WINDOW, context=CONTEXT, split="none", data_hash="", seed=0,
-        adapter="lora" if lora else None, prior_weights={"popularity": 1.0, "content": 2.0},
+        adapter="lora" if lora else None, encoder=TFIDF, prior_weights={"popularity": 1.0, "content": 2.0},
     )  # fmt: skip
     space = ItemSpace.fit(vectors)
     prompts = load_prompts(folder("prompts"), "en")

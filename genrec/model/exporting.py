@@ -1,0 +1,93 @@
+"""A bundle → another that serves as one piece: adapter merged, in bfloat16 or float32, or with 8- or 4-bit weights.
+
+What comes out is a bundle: `model/` of it is a plain folder for transformers and `vllm serve`. Does not know engines.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+
+from genrec.bundle import Bundle
+from genrec.errors import BundleError, MissingExtra
+from genrec.model.adapters import merged
+from genrec.model.base import is_quantised
+from genrec.model.loading import vocabulary_of, weights
+
+Dtype = Literal["bf16", "f32"]
+Bits = Literal["int8", "nf4"]
+DTYPES: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "f32": torch.float32}
+
+
+def export_merged(bundle: Bundle, out: Path, dtype: Dtype = "bf16") -> Bundle:
+    """The bundle with its adapter merged into weights of this type; raises BundleError for quantised ones."""
+    _refuse_quantised(bundle)
+    return _written(bundle, out, lambda folder: _whole(bundle, DTYPES[dtype]).save_pretrained(str(folder)))
+
+
+def export_quantised(bundle: Bundle, out: Path, bits: Bits) -> Bundle:
+    """The bundle with its adapter merged and its linear layers in 8 or 4 bits; head, embedding and norms stay whole.
+
+    Raises MissingExtra without bitsandbytes, BundleError for a bundle that is quantised already.
+    """
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtra("8- and 4-bit weights need bitsandbytes", remedy="pip install 'genrec[quant]'")
+    _refuse_quantised(bundle)
+    return _written(bundle, out, lambda folder: _quantised(bundle, bits).save_pretrained(str(folder)))
+
+
+def _refuse_quantised(bundle: Bundle) -> None:
+    if is_quantised(bundle.folder / "model"):
+        raise BundleError(
+            "the bundle is quantised: whole weights cannot be had from it", where=str(bundle.folder),
+            remedy="export the bundle that it was made from",
+        )  # fmt: skip
+
+
+def _whole(bundle: Bundle, dtype: torch.dtype) -> PreTrainedModel:
+    found = weights(bundle)
+    model: PreTrainedModel = merged(found) if isinstance(found, PeftModel) else found
+    cast: PreTrainedModel = model.to(dtype)  # type: ignore[arg-type]
+    return cast
+
+
+def _quantised(bundle: Bundle, bits: Bits) -> PreTrainedModel:
+    """bitsandbytes quantises while it loads, so the merged model goes through a folder."""
+    eight: dict[str, Any] = {"load_in_8bit": True}
+    four = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.float32}
+    rule = BitsAndBytesConfig(**(eight if bits == "int8" else four))  # type: ignore[no-untyped-call]
+    with tempfile.TemporaryDirectory(prefix="genrec-export-") as place:
+        _whole(bundle, torch.float32).save_pretrained(place)
+        found: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            place, quantization_config=rule, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+    return found
+
+
+def _written(bundle: Bundle, out: Path, save: Callable[[Path], None]) -> Bundle:
+    """Everything but the weights as it was; what was measured on the other weights is left out."""
+
+    def fill(new: Path) -> None:
+        save(new / "model")
+        vocabulary_of(bundle).tokenizer.save_pretrained(str(new / "model"))
+        if (bundle.folder / "priors").is_dir():
+            shutil.copytree(bundle.folder / "priors", new / "priors")
+
+    manifest = bundle.manifest.model_copy(update={"adapter": None, "parent": bundle.version, "metrics": {}})
+    return Bundle.write(
+        out, manifest, catalog=bundle.catalog, index=bundle.index, space=bundle.space, prompts=bundle.prompts,
+        weights=fill, card=_card(bundle),
+    )  # fmt: skip
+
+
+def _card(bundle: Bundle) -> str:
+    path = bundle.folder / "README.md"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
