@@ -123,6 +123,7 @@ def test_metrics_are_those_of_the_engine(server: Server, http: httpx.Client) -> 
     assert server.metric("genrec_engine_up") == 1
 
 
+@pytest.mark.slow
 def test_when_vllms_own_process_dies_the_engine_is_started_again(server: Server, http: httpx.Client) -> None:
     """And nothing is left of the one before."""
     worker = server.engine()
