@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -295,3 +296,16 @@ def test_the_slate_answers_to_three_events_of_another_genre(http: httpx.Client, 
     after = ask(http, user_id="gen", weights=weights)
     assert after["window"]["shown"] == before["window"]["shown"] + 3
     assert len(set(ids(after)) - set(ids(before))) >= 3
+
+
+def test_what_the_engines_process_counts_is_in_the_metrics(server: Server, http: httpx.Client) -> None:
+    """The same names as with vLLM (test_vllm_server); told after the answer, so a moment late."""
+    ask(http, history=ITEMS[3:7])
+    for name in ("beam_step_seconds_count", "mask_seconds_count", "prefix_tokens_total", "candidates_rescored_total"):
+        assert wait(lambda name=name: server.metric(f"genrec_{name}") > 0), name  # type: ignore[misc]
+    assert server.metric("genrec_catalog_info") == 1
+    assert server.metric("genrec_engine_batch_count") > 0
+
+
+def wait(true: Callable[[], bool]) -> bool:
+    return any(true() or time.sleep(0.05) for _ in range(100))
