@@ -30,8 +30,9 @@ PRODUCTS = (
     "items.fields=[attributes]",
     "mixture.item_to_id=0.1",
     "mixture.id_to_item=0.02",
-    "optimiser.epochs=12",
-    "optimiser.evaluations=12",
+    "mixture.explain=300",
+    "optimiser.epochs=6",
+    "optimiser.evaluations=6",
 )
 Float64 = npt.NDArray[np.float64]
 

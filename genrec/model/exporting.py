@@ -61,7 +61,8 @@ def _whole(bundle: Bundle, dtype: torch.dtype) -> PreTrainedModel:
 
 def _quantised(bundle: Bundle, bits: Bits) -> PreTrainedModel:
     """bitsandbytes quantises while it loads, so the merged model goes through a folder."""
-    eight: dict[str, Any] = {"load_in_8bit": True}
+    # Threshold 0: with outliers kept apart in float16, what one prompt gets would depend on the batch that it is in.
+    eight: dict[str, Any] = {"load_in_8bit": True, "llm_int8_threshold": 0.0}
     four = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.float32}
     rule = BitsAndBytesConfig(**(eight if bits == "int8" else four))  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory(prefix="genrec-export-") as place:
