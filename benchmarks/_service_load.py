@@ -40,14 +40,12 @@ class Client:
     path: str = "/v1/recommendations"
     closing: bool = False
     _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
+    _wire: dict[int, bytes] = field(default_factory=dict)
 
     async def post(self, body: Body) -> tuple[int, bytes]:
         """Status and body; raises OSError or EOFError where there is no answer."""
         reader, writer = self._idle.pop() if self._idle else await self._open()
-        data = json.dumps(body).encode()
-        head = f"POST {self.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.key}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-        writer.write(head.encode() + data)
+        writer.write(self._written(body))
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
         length = next((int(line[15:]) for line in lines if line.startswith("content-length:")), 0)
         found = await reader.readexactly(length)
@@ -57,6 +55,15 @@ class Client:
         else:
             self._idle.append((reader, writer))
         return int(lines[0].split()[1]), found
+
+    def _written(self, body: Body) -> bytes:
+        """As it goes over the wire; bodies come again and again, and are made once."""
+        if id(body) not in self._wire:
+            data = json.dumps(body).encode()
+            head = f"POST {self.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.key}\r\n"
+            head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+            self._wire[id(body)] = head.encode() + data
+        return self._wire[id(body)]
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         parts = urlsplit(self.url)

@@ -15,7 +15,6 @@ three events of a new genre replace). Latencies, their growth with catalog and h
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import re
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import uvloop
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -90,9 +90,9 @@ def latency(options: argparse.Namespace, folder: Path) -> Found:
     with serving(options.bundle, folder) as server:
         for name, explain, count in (("plain", False, 200), ("explained", True, 60)):
             asked = bodies(options.bundle, count, 20, explain=explain)
-            found[name] = summary(asyncio.run(closed(Client(server.url, server.key), asked, 1, 40.0)))
+            found[name] = summary(uvloop.run(closed(Client(server.url, server.key), asked, 1, 40.0)))
         for name, clients in (("one_client", 1), ("eight_clients", 8)):
-            shots = asyncio.run(closed(Client(server.url, server.key), bodies(options.bundle, 500, 20), clients, 10))
+            shots = uvloop.run(closed(Client(server.url, server.key), bodies(options.bundle, 500, 20), clients, 10))
             found[f"per_second_{name}"] = round(sum(shot.status == 200 for shot in shots) / 10, 1)
         found["memory_mib"] = {"server": memory_mib(server.process.pid), "engine": memory_mib(server.engine())}
     claims = [
@@ -108,14 +108,14 @@ def overload(options: argparse.Namespace, folder: Path) -> Found:
     asked = bodies(options.bundle, 2000, 20)
     with serving(options.bundle, folder) as server:
         client = Client(server.url, server.key)
-        asyncio.run(closed(Client(server.url, server.key), asked, 4, 3))
-        full = asyncio.run(closed(Client(server.url, server.key), asked, 4, 15))
+        uvloop.run(closed(Client(server.url, server.key), asked, 4, 3))
+        full = uvloop.run(closed(Client(server.url, server.key), asked, 4, 15))
         rate = sum(shot.status == 200 for shot in full) / 15
-        normal = asyncio.run(opened(Client(server.url, server.key), asked, 0.7 * rate, 30))
+        normal = uvloop.run(opened(Client(server.url, server.key), asked, 0.7 * rate, 30))
         before = memory_mib(server.process.pid)
-        heavy = asyncio.run(opened(client, asked, 10 * rate, options.seconds))
+        heavy = uvloop.run(opened(client, asked, 10 * rate, options.seconds))
         after = memory_mib(server.process.pid)
-        later = asyncio.run(closed(Client(server.url, server.key), asked, 1, 3))
+        later = uvloop.run(closed(Client(server.url, server.key), asked, 1, 3))
     admitted = [shot for shot in heavy if shot.status == 200]
     refused = [shot for shot in heavy if shot.status == 503]
     ratio = quantile(admitted, 0.99) / quantile([shot for shot in normal if shot.status == 200], 0.99)
@@ -136,7 +136,7 @@ def faults(options: argparse.Namespace, folder: Path) -> Found:
     with serving(options.bundle, folder) as server:
         for _ in range(5):
             os.kill(server.engine(), signal.SIGKILL)
-            shots = asyncio.run(closed(Client(server.url, server.key), asked, 4, 8))
+            shots = uvloop.run(closed(Client(server.url, server.key), asked, 4, 8))
             down = [shot for shot in shots if shot.degraded or shot.status != 200]
             recoveries.append(max((shot.at + shot.seconds for shot in down), default=0.0))
             during += shots
@@ -156,7 +156,7 @@ def _sigterm(options: argparse.Namespace, folder: Path, asked: list[dict[str, An
     with serving(options.bundle, folder, "drain_s=1.5") as server:
         client = Client(server.url, server.key)
         timer = subprocess.Popen(["sh", "-c", f"sleep 1; kill -TERM {server.process.pid}"])
-        shots = asyncio.run(closed(client, asked, 6, 30))
+        shots = uvloop.run(closed(client, asked, 6, 30))
         timer.wait()
         assert client.closing, "the server never said that it goes"
         assert server.process.wait(40) == 0
@@ -206,13 +206,13 @@ def growth(options: argparse.Namespace, folder: Path) -> Found:
     with serving(options.bundle, folder) as server:
         for length in (1, 5, 10, 20, 50, 200):
             asked = bodies(options.bundle, 60, length)
-            shots = asyncio.run(closed(Client(server.url, server.key), asked, 1, 5))
+            shots = uvloop.run(closed(Client(server.url, server.key), asked, 1, 5))
             found["by_history"][str(length)] = summary(shots)
     for items in options.items:
         place = folder / f"bundle-{items}"
         bundle_of(items, place)
         with serving(place, folder) as server:
-            shots = asyncio.run(closed(Client(server.url, server.key), bodies(place, 60, 20), 1, 10))
+            shots = uvloop.run(closed(Client(server.url, server.key), bodies(place, 60, 20), 1, 10))
             memory = {"server": memory_mib(server.process.pid), "engine": memory_mib(server.engine())}
             found["by_items"][str(items)] = summary(shots) | {"memory_mib": memory}
     return found, []

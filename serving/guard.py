@@ -9,6 +9,7 @@ import asyncio
 import math
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,9 @@ from serving.logs import say
 from serving.service import Service
 
 PUBLIC = frozenset({"/healthz", "/readyz"})
+COSTLY = frozenset({"/v1/recommendations", "/v1/explanations", "/v1/chat/completions"})
+"""What wants the engine. No more of it is let in than the engine may hold, so that a refusal costs next to nothing: at
+ten times the load a server that first reads what it then refuses does nothing else."""
 _BODY_S = 15.0  # seconds that a body may take to arrive
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -56,7 +60,9 @@ class Guard:
         limits = service.settings.limits
         self._limits = limits
         self._buckets = Buckets(limits.rate, limits.burst)
-        self._open = 0
+        self._open = self._costly = 0
+        self._busy = problems.later("the engine has as much to do as it may hold", 1)
+        self._turned_away = Tally("requests are refused")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,12 +70,15 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         visit = _Visit(scope, send, self._service)
+        costly = scope["path"] in COSTLY
         self._open += 1
+        self._costly += costly
         self._service.metrics.open.set(self._open)
         try:
             await self._pass(visit, receive)
         finally:
             self._open -= 1
+            self._costly -= costly
             self._service.metrics.open.set(self._open)
             visit.end()
 
@@ -107,20 +116,27 @@ class Guard:
                 401, "no valid API key", {"WWW-Authenticate": "Bearer"}, remedy="send Authorization: Bearer KEY"
             )
         if self._open > self._limits.open:
-            return self._count("open", problems.later("too many requests at once", 1))
+            return self._count(visit, "open", problems.later("too many requests at once", 1))
+        if visit.scope["path"] in COSTLY and self._costly > self._limits.waiting:
+            return self._count(visit, "busy", Response(self._busy.body, 503, self._busy.headers))
         if wait := self._buckets.wait(visit.key):
-            return self._count("rate", problems.later("more requests than this key may send", math.ceil(wait), 429))
+            later = problems.later("more requests than this key may send", math.ceil(wait), 429)
+            return self._count(visit, "rate", later)
         length = visit.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._limits.body_bytes:
             return self._too_large()
         return None
 
     def _too_large(self) -> Response:
+        self._service.metrics.refused.labels("size").inc()
         allowed = f"at most {self._limits.body_bytes} bytes"
-        return self._count("size", problems.answer(413, "the body is too large", allowed=allowed))
+        return problems.answer(413, "the body is too large", allowed=allowed)
 
-    def _count(self, reason: str, response: Response) -> Response:
+    def _count(self, visit: _Visit, reason: str, response: Response) -> Response:
+        """For want of room or rate: such refusals come in thousands, so they share a line of the log."""
         self._service.metrics.refused.labels(reason).inc()
+        self._turned_away.add(reason)
+        visit.logged = False
         return response
 
     def _key(self, headers: Headers) -> Key | None:
@@ -128,8 +144,27 @@ class Guard:
         return self._service.keys.find(secret.strip()) if kind.lower() == "bearer" else None
 
 
+class Tally:
+    """One line of the log a second at most, with how many of each kind there were since the last."""
+
+    def __init__(self, event: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._event, self._clock = event, clock
+        self._counts: Counter[str] = Counter()
+        self._told = -math.inf
+
+    def add(self, kind: str) -> None:
+        self._counts[kind] += 1
+        now = self._clock()
+        if now - self._told >= 1:
+            say(self._event, 30, **self._counts)
+            self._counts.clear()
+            self._told = now
+
+
 class _Visit:
-    """One request on its way: its number, key, status and time."""
+    """One request on its way: its number, key, status and time. logged: whether it has a line of its own."""
+
+    logged = True
 
     def __init__(self, scope: Scope, send: Send, service: Service) -> None:
         self.scope, self._send, self._service = scope, send, service
@@ -165,7 +200,7 @@ class _Visit:
         method = method if method in _METHODS else "other"
         self._service.metrics.requests.labels(route, method, str(self.status)).inc()
         self._service.metrics.seconds.labels(route).observe(took)
-        if route not in PUBLIC:
+        if self.logged and route not in PUBLIC:
             notes: dict[str, Any] = self.scope["state"]["notes"]
             key = None if self._key is None else self._key.name
             say(

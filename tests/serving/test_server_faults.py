@@ -202,3 +202,19 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_refusals_for_want_of_room_share_a_line_of_the_log(frozen: Server) -> None:
+    before = len(frozen.lines)
+    waiting = [threading.Thread(target=ask, args=(frozen,)) for _ in range(2)]
+    for one in waiting:
+        one.start()
+    time.sleep(0.4)
+    statuses = [ask(frozen).status_code for _ in range(30)]
+    for one in waiting:
+        one.join()
+    assert statuses.count(503) >= 5  # now and then a second is over, and one is let in
+    told = [line for line in frozen.lines[before:] if line["event"] == "requests are refused"]
+    assert 1 <= len(told) <= 3
+    assert all(line["busy"] >= 1 for line in told)
+    assert frozen.metric("genrec_refused_total") >= 5
