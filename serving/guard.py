@@ -156,7 +156,8 @@ class Tally:
         self._counts[kind] += 1
         now = self._clock()
         if now - self._told >= 1:
-            say(self._event, 30, **self._counts)
+            counts: dict[str, Any] = dict(self._counts)
+            say(self._event, 30, **counts)
             self._counts.clear()
             self._told = now
 

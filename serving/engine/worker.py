@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -21,6 +21,7 @@ from prometheus_client.exposition import generate_latest
 
 from genrec.batching import Ask, recommend_many
 from genrec.bundle import Bundle
+from genrec.changing import ItemChange
 from genrec.decoding.engine import Engine
 from genrec.decoding.meter import Meter, Prometheus
 from genrec.errors import EngineDied, GenrecError
@@ -135,7 +136,7 @@ class Desk:
         try:
             self.recommender = changed(self.recommender, message.changes, message.edition)
         except GenrecError as error:
-            return Unchanged(error)
+            return Unchanged(error, unfit(self.recommender, message.changes))
         self._meter.catalog(self.recommender.fusion.asking.index.version)
         return None
 
@@ -150,6 +151,19 @@ class Desk:
 
     def _tell(self, asked: Tell) -> Any:
         return self.recommender.told(asked.history, asked.items)
+
+
+def unfit(recommender: Recommender, changes: Sequence[ItemChange]) -> tuple[str, ...]:
+    """Ids of the edits that cannot be taken over after those before them."""
+    from genrec.renewing import changed
+
+    found = []
+    for change in changes:
+        try:
+            recommender = changed(recommender, [change], recommender.edition)
+        except GenrecError:
+            found.append(change.item_id)
+    return tuple(found)
 
 
 def _opened(settings: dict[str, Any], meter: Meter) -> Recommender:
