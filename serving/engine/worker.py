@@ -43,6 +43,8 @@ def serve(connection: Connection, settings: dict[str, Any]) -> None:
     connection.send(Ready(desk.recommender.version, time.monotonic() - started, os.getpid()))
     while True:
         connection.send(Measured(desk.measured()))
+        while waiting.empty() and desk.prepare():
+            pass
         for reply in desk.work(_taken(waiting, settings["batch"])):
             connection.send(reply)
 
@@ -85,6 +87,15 @@ class Desk:
         self._meter = Prometheus(self._registry)
         self.recommender = _opened(settings, self._meter)
         self._meter.catalog(self.recommender.fusion.asking.index.version)
+        self._ahead = self.recommender.explainer.prepare()
+
+    def prepare(self) -> bool:
+        """Something for later requests, of a fraction of a second; whether there is more to do."""
+        try:
+            next(self._ahead)
+        except (StopIteration, GenrecError):  # a request that needs it will say what is wrong
+            return False
+        return True
 
     def measured(self) -> bytes:
         return generate_latest(self._registry)
