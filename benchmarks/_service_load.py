@@ -133,8 +133,7 @@ def summary(shots: Sequence[Shot]) -> dict[str, Any]:
         "sent": len(shots),
         "statuses": {str(status): sum(shot.status == status for shot in shots) for status in statuses},
         "degraded": sum(shot.degraded for shot in good),
-        "p50_ms": round(1000 * quantile(good, 0.5), 1),
-        "p99_ms": round(1000 * quantile(good, 0.99), 1),
+        **{f"p{share}_ms": round(1000 * quantile(good, share / 100), 1) if good else None for share in (50, 99)},
     }
 
 

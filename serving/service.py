@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
+from pydantic import JsonValue
+
 from genrec.bundle import Bundle
 from genrec.changing import ItemChange
-from genrec.errors import GenrecError, StorageError
+from genrec.errors import GenrecError, IndexingError, StorageError
 from serving.cache import SlateCache
 from serving.engine.messages import Change, Fits
-from serving.engine.room import EngineDown, EngineRoom
+from serving.engine.room import EngineRoom
 from serving.keys import Keys
 from serving.live import Live
 from serving.logs import Pseudonyms, say
@@ -44,6 +45,9 @@ class Service:
     draining: bool = False
     started: int = field(default_factory=lambda: int(time.time()))
     _editing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _putting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _left_out: frozenset[str] = frozenset()
+    """Ids of stored edits that this bundle has no semantic ID for."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
@@ -93,43 +97,72 @@ class Service:
                 await asyncio.to_thread(self._take, changes)
                 self._count_items()
 
-    async def refuse_unfit(self, change: ItemChange) -> None:
-        """Raises IndexingError for a new item that no semantic ID is left for; without an engine nobody can tell."""
-        if self.live.catalog.holds(change.item_id):
-            return
-        with suppress(EngineDown):
+    async def put(self, item_id: str, fields: Mapping[str, JsonValue], *, available: bool) -> None:
+        """The item is this from now on. One new item after another, so that two do not count on the same semantic ID.
+
+        Raises IndexingError where none is left, EngineDown where nobody can tell; nothing is stored then.
+        """
+        async with self._putting:
+            if not self.live.catalog.holds(item_id):
+                await self._ask_whether_it_fits(ItemChange(item_id, fields))
+            await self.stored(self.store.put_item, item_id, fields, available=available)
+            await self.sync()
+
+    async def _ask_whether_it_fits(self, change: ItemChange) -> None:
+        try:
             await self.room.ask("fits", lambda number, deadline: Fits(number, (change,), deadline))
+        except IndexingError as error:
+            remedy = "train a bundle anew with a larger items.codes.size, then put the item again"
+            raise IndexingError(error.problem, value=change.item_id, where="item_id", remedy=remedy) from error
 
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(self.settings.refresh_s)
             try:
+                if self.room.unfit:
+                    await self._leave_out()
                 if await self.stored(self.store.catalog_version) > self.live.edition:
                     await self.sync()
             except StorageError as error:
                 say("edits of the catalog cannot be looked up", 30, error=error)
 
-    def _take(self, found: Sequence[CatalogChange]) -> None:
-        """One edit by one where they do not fit together, so that one that no longer fits costs only itself."""
+    async def _leave_out(self) -> None:
+        """Server and engine begin anew without the edits that the engine could not take over: of a bundle that had more
+        room, or of replicas that took the last semantic ID at the same moment."""
+        async with self._editing:
+            left_out = self._left_out | self.room.unfit
+            changes = await self.stored(self.store.catalog_changes)
+            bare = await asyncio.to_thread(Live.open, self.live.bundle)
+            self.room.begin_anew()
+            await asyncio.to_thread(self._take, changes, bare, left_out)
+            self._count_items()
+
+    def _take(
+        self, found: Sequence[CatalogChange], before: Live | None = None, left_out: frozenset[str] = frozenset()
+    ) -> None:
+        """Edits laid over the catalog, or over the one `before` them; what does not fit costs only itself. An item that
+        was left out and is edited again is tried again."""
         if not found:
             return
-        edition = found[-1].version
+        self._left_out = left_out or self._left_out - {one.item_id for one in found}
+        base, edition = before or self.live, found[-1].version
         changes = [ItemChange(one.item_id, one.fields, one.available, one.whole) for one in found]
-        fitting = [one for one in changes if self._fits(one)]
-        live = self.live.changed(fitting, edition)
+        fitting = [one for one in changes if one.item_id not in self._left_out and _fits(base, one)]
+        live = base.changed(fitting, edition)
         self.room.edit(Change(tuple(fitting), edition))
         self.live = live
-
-    def _fits(self, change: ItemChange) -> bool:
-        try:
-            self.live.changed([change], 0)
-        except GenrecError as error:
-            say("an edit of the catalog does not fit this bundle", 40, error=error)
-            return False
-        return True
 
     def _count_items(self) -> None:
         there = int(self.live.available.sum())
         self.metrics.items.labels("available").set(there)
         self.metrics.items.labels("unavailable").set(len(self.live.available) - there)
         self.metrics.edition.set(self.live.edition)
+
+
+def _fits(live: Live, change: ItemChange) -> bool:
+    try:
+        live.changed([change], 0)
+    except GenrecError as error:
+        say("an edit of the catalog does not fit this bundle", 40, error=error)
+        return False
+    return True

@@ -5,7 +5,7 @@ Knows no ranking: it explains what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,8 +16,13 @@ from genrec.explaining.checker import Checker
 from genrec.explaining.evidence import Evidence, History, evidence_for
 from genrec.explaining.facts import Facts
 from genrec.explaining.telling import Telling
-from genrec.explaining.words import TASK, Drafts, Words, asked, situation
+from genrec.explaining.words import TASK, Drafts, Words, asked, situation, situations
 from genrec.prompting import Prompts
+
+PREPARED = 256
+"""Situations at most whose sentences are drawn ahead; a catalog of many fields has more, most of which never come."""
+TOGETHER = 8
+"""Of these in one pass."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,20 @@ class Explainer:
     def checker(self) -> Checker:
         return Checker(self.prompts[TASK], self.facts, self.telling)
 
+    @cached_property
+    def _judged(self) -> dict[tuple[object, ...], bool]:
+        return {}
+
+    def prepare(self) -> Iterator[None]:
+        """Draws what the model writes in every situation of this catalog, so that no request has to wait for it. A pass
+        of the engine a step, for whoever has time between requests."""
+        if TASK not in self.prompts.by_name:
+            return
+        fields = list(dict.fromkeys(self.facts.fields[: self.facts.telling]))
+        asks = [asked(self.prompts[TASK], *one) for one in situations(fields)[:PREPARED]]
+        for start in range(0, len(asks), TOGETHER):
+            yield from self.drafts.drawn(asks[start : start + TOGETHER])
+
     def explain(self, history: History, items: Sequence[int]) -> list[Explanation]:
         """Why each item of a slate, in its order; history: item numbers, oldest first.
 
@@ -79,10 +98,18 @@ class Explainer:
 
     def _checked(self, draft: str, evidence: Evidence, history: History) -> str:
         """The filled draft; empty where it does not hold."""
-        if not self.checker.sentence(draft, evidence).ok:
+        if not self._may_stand(draft, evidence):
             return ""
         text = self.telling.fill(draft, evidence)
         return text if self.checker.statement(text, evidence, history).ok else ""
+
+    def _may_stand(self, draft: str, evidence: Evidence) -> bool:
+        """The checker on a sentence before it is filled: it reads no names, so that few cases come again and again."""
+        told = evidence.told
+        case = (draft, told.fields, told.sharing, told.moved, bool(told.liked))
+        if case not in self._judged:
+            self._judged[case] = self.checker.sentence(draft, evidence).ok
+        return self._judged[case]
 
     def _explanation(self, evidence: Evidence, history: History, text: str) -> Explanation:
         if text:

@@ -6,9 +6,10 @@ It reads the names of the shared fields and writes a sentence with markers; it n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import permutations
 from typing import Protocol
 
 import numpy as np
@@ -45,6 +46,12 @@ def situation(told: Told) -> Situation:
     return told.fields, min(told.sharing, KEPT)
 
 
+def situations(fields: Sequence[str]) -> list[Situation]:
+    """All that can come up where items share these fields: one of them, none, two."""
+    told = [*((field,) for field in fields), (), *permutations(fields, 2)]
+    return [(names, count) for names in told for count in range(1, KEPT + 1)]
+
+
 def asked(prompt: Prompt, fields: Sequence[str], count: int) -> str:
     """The prompt of a situation."""
     return prompt.render(facts=" ".join("_".join(field.lower().split()) for field in fields), evidence_count=count)
@@ -68,14 +75,20 @@ class Drafts:
 
     def of(self, asks: Sequence[str]) -> list[tuple[str, ...]]:
         """The drafts of each prompt, the same whatever else is asked; one pass of the engine a draft, for all new."""
-        new = [ask for ask in dict.fromkeys(asks) if ask not in self.kept]
-        if new:
-            prompts = [self.vocabulary.ids(ask) for ask in new]
-            rules = [TextRule(MAX_TOKENS, TEMPERATURE, seed) for seed in range(DRAFTS)]
-            written = zip(*(self.engine.generate(prompts, rule) for rule in rules), strict=True)
-            texts = ([self.vocabulary.text(ids).strip() for ids in drafts] for drafts in written)
-            self.kept.update({ask: tuple(dict.fromkeys(found)) for ask, found in zip(new, texts, strict=True)})
+        for _ in self.drawn(asks):
+            pass
         return [self.kept[ask] for ask in asks]
+
+    def drawn(self, asks: Sequence[str]) -> Iterator[None]:
+        """The same, a pass of the engine a step."""
+        new = [ask for ask in dict.fromkeys(asks) if ask not in self.kept]
+        prompts = [self.vocabulary.ids(ask) for ask in new]
+        written: list[list[list[int]]] = []
+        for seed in range(DRAFTS if new else 0):
+            written.append(self.engine.generate(prompts, TextRule(MAX_TOKENS, TEMPERATURE, seed)))
+            yield
+        for ask, drafts in zip(new, zip(*written, strict=True), strict=False):
+            self.kept[ask] = tuple(dict.fromkeys(self.vocabulary.text(ids).strip() for ids in drafts))
 
 
 def explain_examples(

@@ -111,9 +111,12 @@ class Failed:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """An edit of the catalog could not be taken over; what is asked on later editions is refused from here on."""
+    """Edits of the catalog could not be taken over; what is asked on later editions is refused from here on.
+
+    items: ids of those edits that do not fit."""
 
     error: GenrecError
+    items: tuple[str, ...]
 
 
 @dataclass(frozen=True)

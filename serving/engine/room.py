@@ -90,6 +90,8 @@ class EngineRoom:
         self.settled = asyncio.Event()
         """Set once the first start has ended, well or not."""
         self.broken: GenrecError | None = None
+        self.unfit: set[str] = set()
+        """Ids of edits that the process could not take over: until it begins anew without them, it ranks nothing."""
 
     def start(self) -> None:
         """Begins to start the process; does not wait for it."""
@@ -112,6 +114,12 @@ class EngineRoom:
         self._edits.append(change)
         if self.up and self._run is not None:
             self._run.send(change)
+
+    def begin_anew(self) -> None:
+        """The process starts again; edits up to here are forgotten."""
+        self._edits, self.unfit = [], set()
+        if self._run is not None:
+            self._run.end()
 
     async def ask(self, task: str, message: Callable[[int, float], Any], timeout_s: float | None = None) -> Any:
         """The answer to message(number, deadline).
@@ -155,7 +163,8 @@ class EngineRoom:
         elif isinstance(message, Measured):
             self._metrics.of_engine = message.text
         elif isinstance(message, Unchanged):
-            say("the engine cannot take over an edit of the catalog", 50, kind=type(message.error).__name__)
+            say("edits of the catalog do not fit the engine", 50, kind=type(message.error).__name__)
+            self.unfit.update(message.items)
         elif isinstance(message, Broken):
             self.broken = message.error
             self.settled.set()

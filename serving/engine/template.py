@@ -10,9 +10,12 @@ import contextlib
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
+import threading
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,7 +25,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # engines that end leave nothing behind
     control, settings = socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])
-    _import(settings["kind"])
+    with ending_with(control):
+        _import(settings["kind"])
     born = 0
     while True:
         word, sockets, _, _ = socket.recv_fds(control, 1, 1)
@@ -35,6 +39,29 @@ def main() -> None:
             _work(sockets[0], settings)
         os.close(sockets[0])
     _end(born)
+
+
+@contextlib.contextmanager
+def ending_with(control: socket.socket) -> Iterator[None]:
+    """Within, the process ends as soon as the server's end of the socket closes: imports take long where much runs, and
+    servers that are killed and started again would leave one template each at that. No thread is left after it."""
+    done, ours = socket.socketpair()
+    ends = select.poll()
+    ends.register(control, select.POLLHUP)
+    ends.register(done, select.POLLIN)
+
+    def watch() -> None:
+        if any(number == control.fileno() for number, _ in ends.poll()):
+            os._exit(0)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    with done, ours:
+        try:
+            yield
+        finally:
+            ours.send(b".")
+            watcher.join()
 
 
 def _import(kind: str) -> None:

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -43,6 +43,8 @@ def serve(connection: Connection, settings: dict[str, Any]) -> None:
     connection.send(Ready(desk.recommender.version, time.monotonic() - started, os.getpid()))
     while True:
         connection.send(Measured(desk.measured()))
+        while waiting.empty() and desk.prepare():
+            pass
         for reply in desk.work(_taken(waiting, settings["batch"])):
             connection.send(reply)
 
@@ -85,6 +87,15 @@ class Desk:
         self._meter = Prometheus(self._registry)
         self.recommender = _opened(settings, self._meter)
         self._meter.catalog(self.recommender.fusion.asking.index.version)
+        self._ahead = self.recommender.explainer.prepare()
+
+    def prepare(self) -> bool:
+        """Something for later requests, of a fraction of a second; whether there is more to do."""
+        try:
+            next(self._ahead)
+        except (StopIteration, GenrecError):  # a request that needs it will say what is wrong
+            return False
+        return True
 
     def measured(self) -> bytes:
         return generate_latest(self._registry)
@@ -146,7 +157,7 @@ class Desk:
         try:
             self.recommender = self._with(message.changes, message.edition)
         except GenrecError as error:
-            return Unchanged(error)
+            return Unchanged(error, unfit(self.recommender, message.changes))
         self._meter.catalog(self.recommender.fusion.asking.index.version)
         return None
 
@@ -161,6 +172,19 @@ class Desk:
 
     def _tell(self, asked: Tell) -> Any:
         return self.recommender.told(asked.history, asked.items)
+
+
+def unfit(recommender: Recommender, changes: Sequence[ItemChange]) -> tuple[str, ...]:
+    """Ids of the edits that cannot be taken over after those before them."""
+    from genrec.renewing import changed
+
+    found = []
+    for change in changes:
+        try:
+            recommender = changed(recommender, [change], recommender.edition)
+        except GenrecError:
+            found.append(change.item_id)
+    return tuple(found)
 
 
 def _opened(settings: dict[str, Any], meter: Meter) -> Recommender:

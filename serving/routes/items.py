@@ -6,9 +6,12 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Path
+from fastapi.responses import Response
 
 from genrec.changing import ItemChange, checked_row, row_of
 from genrec.errors import UnknownItem
+from serving import problems
+from serving.engine.room import EngineDown
 from serving.routes.shared import Served, router
 from serving.schemas.items import Deleted, Item, ItemPatch, NewItem
 from serving.schemas.shared import ItemId
@@ -26,12 +29,14 @@ async def get(item_id: Which, service: Served) -> Item:
 
 
 @routes.put(PATH, response_model=Item, summary="A new item, or one that is whole another")
-async def put(item_id: Which, new: NewItem, service: Served) -> Item:
-    """Recommended from the next request on, without retraining: it takes a free semantic ID near its text."""
+async def put(item_id: Which, new: NewItem, service: Served) -> Response | Item:
+    """Recommended from the next request on, without retraining: it takes a free semantic ID near its text. A new item
+    is refused where none is left (409), and for a moment where the engine, which knows, is away (503)."""
     checked_row(service.live.catalog, item_id, new.fields)
-    await service.refuse_unfit(ItemChange(item_id, new.fields))
-    await service.stored(service.store.put_item, item_id, new.fields, available=new.available)
-    await service.sync()
+    try:
+        await service.put(item_id, new.fields, available=new.available)
+    except EngineDown:
+        return problems.later("the language model, which gives a new item its semantic ID, is not available", 1)
     return _item(service, item_id)
 
 

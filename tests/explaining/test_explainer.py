@@ -2,6 +2,7 @@
 
 from genrec.decoding.engine import TextRule
 from genrec.explaining import Explainer
+from genrec.explaining.explainer import TOGETHER
 from genrec.explaining.words import DRAFTS
 from tests.explaining.toyfilms import (
     ALIEN,
@@ -52,6 +53,31 @@ def test_one_good_draft_of_many_is_enough_and_nobody_asks_twice() -> None:
     assert [one.plain for one in ours.explain(HISTORY, [LEGEND, HEAT])] == [False, False]
     assert [one.plain for one in ours.explain(HISTORY, [HEAT])] == [False]
     assert len(asked) == 2 * DRAFTS
+
+
+def test_what_is_drawn_ahead_is_what_a_request_would_draw() -> None:
+    asked: list[str] = []
+
+    def answer(prompt: str, rule: TextRule) -> str:
+        asked.append(prompt)
+        return GOOD.get(prompt.split("<|text|>")[1].split("<|text_end|>")[0], "")
+
+    ours = explainer(PULL, answer)
+    steps = sum(1 for _ in ours.prepare())
+    drawn = len(asked)
+    fields = 4  # director, cast, genres, decade
+    assert drawn == DRAFTS * 2 * (1 + fields + fields * (fields - 1))
+    assert steps == DRAFTS * -(-drawn // DRAFTS // TOGETHER)
+    told = ours.explain(HISTORY, [LEGEND, HEAT, TOYS])
+    assert len(asked) == drawn
+    anew = explainer(PULL, good).explain(HISTORY, [LEGEND, HEAT, TOYS])
+    assert [one.text for one in told] == [one.text for one in anew]
+
+
+def test_a_draft_is_judged_in_each_situation() -> None:
+    ours = explainer(PULL, lambda prompt, rule: "{value_1} made both {liked_1} and {item}.")
+    assert [one.plain for one in ours.explain(HISTORY, [LEGEND, HEAT])] == [False, True]
+    assert [one.plain for one in ours.explain(HISTORY, [HEAT, LEGEND])] == [True, False]
 
 
 def test_bad_drafts_alone_make_it_plain() -> None:

@@ -182,28 +182,6 @@ def test_a_slow_sender_does_not_hold_the_door(strict: Server) -> None:
         assert ask(strict).status_code == 200
 
 
-def test_the_engine_ends_with_the_server(tiny: Tiny, tmp_path: Path) -> None:
-    with Server(tiny.bundle, f"sqlite:///{tmp_path}/events.db") as server:
-        engine = server.engine()
-        template = int(Path(f"/proc/{engine}/stat").read_text().rpartition(")")[2].split()[1])
-        assert template not in (1, server.process.pid)
-        server.stop(signal.SIGKILL)
-        for _ in range(100):
-            if not alive(engine) and not alive(template):
-                break
-            time.sleep(0.05)
-        assert not alive(engine)
-        assert not alive(template)
-
-
-def alive(pid: int) -> bool:
-    """Running; one that has ended and that nobody asked after yet does not count."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def test_refusals_for_want_of_room_share_a_line_of_the_log(frozen: Server) -> None:
     before = len(frozen.lines)
     waiting = [threading.Thread(target=ask, args=(frozen,)) for _ in range(2)]
