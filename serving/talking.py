@@ -60,7 +60,7 @@ async def talk(service: Service, asked: ChatRequest, past: Past, whole: Conversa
     if whole.vague and not past.shown:
         ask = question(whole, examples(live.catalog))
         return Talk("\n".join(filter(None, [reply_aside(whole), ask])), whole, None, ask)
-    made = await slate(service, _wish(service, asked, whole), _with_liked(past, whole))
+    made = await slate(service, wish(service, asked, whole), _with_liked(past, whole))
     if made.no_match is not None:
         text = no_match(whole, made.no_match.relax, made.no_match.would_leave)
     else:
@@ -74,17 +74,18 @@ def reply_aside(whole: Conversation) -> str:
     return reply(replace(whole, rules=()), []).partition("\n")[2] if whole.unlinked else ""
 
 
-def _wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequest:
+def wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequest:
+    """What is asked of the catalog; raises ConfigError for more than a request may hold, rather than cut it."""
     exclude = list(dict.fromkeys([*whole.disliked, *whole.shown]))
     if len(exclude) > MOST_ITEMS:
         raise ConfigError(
             "too many items were named in one conversation", value=len(exclude), where="messages",
-            allowed=f"{MOST_ITEMS:,}", remedy="start a new conversation",
+            allowed=f"at most {MOST_ITEMS:,}", remedy="start a new conversation",
         )  # fmt: skip
     if len(whole.rules) > MOST_RULES:
         raise ConfigError(
-            "too many rules in one conversation", value=len(whole.rules), where="messages", allowed=f"{MOST_RULES}",
-            remedy="start a new conversation",
+            "too many rules in one conversation", value=len(whole.rules), where="messages",
+            allowed=f"at most {MOST_RULES}", remedy="start a new conversation",
         )  # fmt: skip
     return SlateRequest(
         user_id=asked.user if asked.history is None else None,

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from genrec import Bundle
-from tests.helpers.running import Tiny
+from tests.helpers.running import ROOT, Tiny
 from tests.helpers.server import Server
 
 ITEMS = [f"f{number:04}" for number in range(1, 640, 8)]
+DEMO = ROOT / "demo" / "bundle"
 
 
 def ask(http: httpx.Client, **body: Any) -> dict[str, Any]:
@@ -239,6 +241,8 @@ def test_what_is_no_item_is_taught(http: httpx.Client, fields: Any, param: str, 
         ({}, 422, "either user_id or history"),
         ({"user_id": "a\u0000b"}, 422, "pattern"),
         ({"user_id": "ann", "surprise": 1}, 422, "Extra inputs"),
+        ({"history": ITEMS[:1], "exclude": ITEMS[:1] * 1001}, 422, "at most 1000 items"),
+        ({"history": ITEMS[:1] * 1001}, 422, "at most 1000 items"),
     ],
 )
 def test_bad_requests_are_taught(http: httpx.Client, body: Any, status: int, words: str) -> None:
@@ -296,6 +300,34 @@ def test_the_slate_answers_to_three_events_of_another_genre(http: httpx.Client, 
     after = ask(http, user_id="gen", weights=weights)
     assert after["window"]["shown"] == before["window"]["shown"] + 3
     assert len(set(ids(after)) - set(ids(before))) >= 3
+
+
+def test_all_that_is_excluded_stays_away(http: httpx.Client) -> None:
+    """Up to the limit, the last as well as the first."""
+    whole = ids(ask(http, history=ITEMS[:2], k=80))
+    left = ids(ask(http, history=ITEMS[:2], k=80, exclude=[whole[0]] * 998 + whole[1:3]))
+    assert left == whole[3:]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DEMO.is_dir(), reason="no demo bundle: make demo")
+def test_the_trained_model_answers_to_three_events_of_another_genre(tmp_path: Path) -> None:
+    catalog = Bundle.open(DEMO).catalog
+    held = dict(zip(catalog.item_ids, catalog.table["genres"].to_list(), strict=True))
+    old, new = (
+        [item for item, genres in held.items() if one in genres and other not in genres]
+        for one, other in (("Drama", "Horror"), ("Horror", "Drama"))
+    )
+    with Server(DEMO, f"sqlite:///{tmp_path}/events.db", ["drain_s=0"]) as server, server.http() as http:
+        post(http, "gen", old[:12])
+        before = ask(http, user_id="gen")
+        for place, item in enumerate(new[:3]):
+            post(http, "gen", [item], timestamp=5000 + place)
+        after = ask(http, user_id="gen")
+    assert after["window"]["shown"] == before["window"]["shown"] + 3
+    assert len(set(ids(after)) - set(ids(before))) >= 3
+    horror = [sum("Horror" in held[item] for item in ids(slate)) for slate in (before, after)]
+    assert horror[1] > horror[0]
 
 
 def test_what_the_engines_process_counts_is_in_the_metrics(server: Server, http: httpx.Client) -> None:
