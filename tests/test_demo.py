@@ -63,7 +63,7 @@ def test_results_are_written(shown: tuple[demo.Plan, demo.Outcome, str]) -> None
     plan, outcome, _ = shown
     found = json.loads((plan.out / "results.json").read_text(encoding="utf-8"))
     assert found["about"] == demo.TRUTH
-    assert len(found["results"]) == 14
+    assert len(found["results"]) == 16
     assert set(found["seconds"]) == {"world", "train", "compare", "explain", "total"}
     assert found["seconds"]["total"] >= found["seconds"]["train"]
     assert set(found["differences"]) == {ALONE, FUSED}

@@ -1,7 +1,7 @@
 """Search for settings on validation: a space of settings → many runs of sft.py, the best as a config.
 
     python training/search.py --data prepared --out search --config training/configs/scratch.yaml \
-        --space training/configs/space.yaml --trials 20 --seconds 3600
+        --space training/spaces/scratch.yaml --trials 20 --seconds 3600
 
 Stopped, it goes on where it was when it is called again. The test split is not looked at.
 """

@@ -182,7 +182,7 @@ def unfit(recommender: Recommender, changes: Sequence[ItemChange]) -> tuple[str,
     for change in changes:
         try:
             recommender = changed(recommender, [change], recommender.edition)
-        except GenrecError:
+        except Exception:  # of whatever kind: it does not fit
             found.append(change.item_id)
     return tuple(found)
 

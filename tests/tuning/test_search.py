@@ -11,7 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from genrec.errors import ConfigError
+from genrec.settings import load_settings
 from genrec.tuning.search import Range, Search, Space, best_settings, line
+from genrec.tuning.settings import SftSettings
 from tests.helpers.running import PROGRAM, TINY, Tiny
 
 TOY = """
@@ -130,3 +132,11 @@ def test_real_runs(tiny: Tiny, tmp_path: Path) -> None:
     ).read_text()
     assert 0 <= study.best_value <= 1
     assert best_settings(study)["scratch"]["dropout"] in (0.0, 0.1)
+
+
+@pytest.mark.parametrize("path", sorted((PROGRAM.parent / "spaces").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_space_is_read_and_names_real_settings(path: Path) -> None:
+    space = load_settings(Space, path)
+    for name, one in space.root.items():
+        value = one.low if isinstance(one, Range) else one[0]
+        load_settings(SftSettings, None, [f"{name}={json.dumps(value)}"])
