@@ -85,8 +85,7 @@ class Done:
 def finished(run: Run, places: Places, part: Literal["test", "valid"], most: int | None) -> Done:
     """The run's figures, made now unless its folder has them."""
     place = places.run(run)
-    name = part if most is None else f"{part}-{most}"
-    figures, arrays = place / f"{name}.json", place / f"{name}.npz"
+    figures, arrays = (_file(place, part, most, ending) for ending in ("json", "npz"))
     if not figures.is_file():
         _trained(run, places)
         recommender = Recommender.open(place / "bundle")
@@ -95,6 +94,15 @@ def finished(run: Run, places: Places, part: Literal["test", "valid"], most: int
         figures.write_text(json.dumps(_figures(run, place, done), indent=1), encoding="utf-8")
     with np.load(arrays) as held:
         return Done(json.loads(figures.read_text(encoding="utf-8")), dict(held))
+
+
+def kept(run: Run, places: Places, part: str, most: int | None) -> bool:
+    """Whether the run's figures are there."""
+    return _file(places.run(run), part, most, "json").is_file()
+
+
+def _file(place: Path, part: str, most: int | None, ending: str) -> Path:
+    return place / f"{part if most is None else f'{part}-{most}'}.{ending}"
 
 
 def _trained(run: Run, places: Places) -> None:

@@ -13,6 +13,7 @@ the claims of other parts stay in the result file, with the run that they are of
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import sys
 import tempfile
@@ -251,14 +252,13 @@ def _clients(ours: Ours, codes: Any, trie: Trie, each: int, failures: list[int],
     current, stop = [(codes, trie)], threading.Event()
     prompts = [[ours.prompt(512) for _ in range(each)] for _ in range(8)]
 
+    others = [_half_new(codes, seed) for seed in range(1, 9)] if swaps else []
+
     def swapper() -> None:
-        seed = 1
-        while not stop.wait(1.0):
-            fresh = distinct_codes(len(codes), seed)
-            fresh[: len(codes) // 2] = codes[: len(codes) // 2]
-            fresh = np.unique(fresh, axis=0)
+        for fresh in itertools.cycle(others):
+            if stop.wait(1.0):
+                return
             current[0] = (fresh, Trie.build(fresh))
-            seed += 1
 
     def client(own: list[list[int]]) -> list[float]:
         taken = []
@@ -278,6 +278,13 @@ def _clients(ours: Ours, codes: Any, trie: Trie, each: int, failures: list[int],
     if swaps:
         watch.join()
     return taken
+
+
+def _half_new(codes: Any, seed: int) -> Any:
+    """Another catalog of about the size, half of it as it was; making it up is no part of a swap."""
+    fresh = distinct_codes(len(codes), seed)
+    fresh[: len(codes) // 2] = codes[: len(codes) // 2]
+    return np.unique(fresh, axis=0)
 
 
 def _arguments() -> argparse.Namespace:

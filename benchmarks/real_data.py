@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks._ranking_runs import CONFIGS, PRODUCTS, ROOT, Data, Places, Run, finished
+from benchmarks._ranking_runs import CONFIGS, PRODUCTS, ROOT, Data, Places, Run, finished, kept
 from genrec.benchmarking import Claim, claim, write_results
 from genrec.comparing import ALONE, FUSED, PRIORS
 
@@ -51,8 +51,8 @@ def main() -> None:
     places = Places(arguments.runs, arguments.source)
     chosen = [row for row in ROWS if not arguments.only or row.data.name in arguments.only]
     if arguments.kept:
-        chosen = [row for row in chosen if (places.run(row.run) / "test.json").is_file()]
-    figures = {row.data.label: finished(row.run, places, "test", None).figures for row in chosen}
+        chosen = [row for row in chosen if kept(row.run, places, "test", arguments.most)]
+    figures = {row.data.label: finished(row.run, places, "test", arguments.most).figures for row in chosen}
     claims = [one for row in chosen for one in _claims(row, figures[row.data.label])]
     config = {"config": (CONFIGS / "scratch.yaml").read_text(encoding="utf-8"), "runs": figures}
     write_results("real_data", config, claims)
@@ -61,7 +61,7 @@ def main() -> None:
 def _claims(row: Row, figures: dict[str, Any]) -> Iterator[Claim]:
     masked = {one["system"]: one for one in figures["results"] if one["mask_seen"]}
     for suffix, system in SYSTEMS.items():
-        for short, metric in (("r10", "recall@10"), ("n10", "ndcg@10")):
+        for short, metric in (("r10", "recall@10"), ("n10", "ndcg@10")) if system in masked else ():
             one = masked[system]["metrics"][metric]
             floor = SASREC_FLOOR[short] if (row.short, suffix) == ("beauty", ".sasrec") else None
             yield claim(
@@ -83,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     names = sorted({row.data.name for row in ROWS})
     parser.add_argument("--only", action="append", choices=names, help="a data set to run; may be given again")
     parser.add_argument("--kept", action="store_true", help="only gather the runs that are there")
+    parser.add_argument("--most", type=int, help="test cases at most, drawn with a seed")
     return parser.parse_args()
 
 

@@ -52,7 +52,7 @@ class EngineSettings(_Section):
 class LimitSettings(_Section):
     """What one request, one key and all of them together may ask for."""
 
-    waiting: int = Field(8, ge=1)
+    waiting: int = Field(7, ge=1)
     """Requests that the engine holds, in work and waiting; one more is answered 503 with Retry-After."""
     open: int = Field(256, ge=1)
     """Requests of all kinds in work at once; one more is answered 503."""

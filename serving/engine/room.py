@@ -130,9 +130,10 @@ class EngineRoom:
             raise EngineDown("down")
         if not self._breaker.may_pass():
             raise EngineDown("resting")
-        waiting = sum(not asked.answer.done() for asked in self._held.values())  # those that gave up take no place
-        if waiting >= self._settings.limits.waiting:
-            raise EngineBusy(max(1.0, self._seconds * waiting))
+        now = time.monotonic()
+        waited_for = sum(asked.deadline > now for asked in self._held.values())  # the others have their answer already
+        if waited_for >= self._settings.limits.waiting:
+            raise EngineBusy(max(1.0, self._seconds * waited_for))
         return await self._answered(task, message, timeout_s or self._settings.engine.timeout_s)
 
     async def _answered(self, task: str, message: Callable[[int, float], Any], timeout_s: float) -> Any:

@@ -24,7 +24,7 @@ from genrec.bundle import Bundle
 from genrec.changing import ItemChange
 from genrec.decoding.engine import Engine
 from genrec.decoding.meter import Meter, Prometheus
-from genrec.errors import EngineDied, GenrecError
+from genrec.errors import EngineDied, GenrecError, IndexingError
 from genrec.model.loading import load
 from genrec.recommender import Recommender
 from serving.engine.messages import Broken, Change, Done, Failed, Fits, Late, Measured, Rank, Ready, Tell, Unchanged
@@ -134,18 +134,28 @@ class Desk:
             return Failed(message.number, None, type(error).__name__, where)
 
     def _answer(self, message: Rank | Tell | Fits) -> Any:
-        from genrec.renewing import changed
-
         if isinstance(message, Fits):
-            changed(self.recommender, message.changes, self.recommender.edition)
+            self._with(message.changes, self.recommender.edition)
             return None
         return self._rank(message) if isinstance(message, Rank) else self._tell(message)
 
-    def _change(self, message: Change) -> Unchanged | None:
+    def _with(self, changes: tuple[ItemChange, ...], edition: int) -> Recommender:
+        """Raises GenrecError whatever goes wrong: edits are replayed, so one that ended us would do so for ever."""
         from genrec.renewing import changed
 
         try:
-            self.recommender = changed(self.recommender, message.changes, message.edition)
+            return changed(self.recommender, changes, edition)
+        except GenrecError:
+            raise
+        except Exception as error:
+            raise IndexingError(
+                "the engine cannot take over an item", value=type(error).__name__,
+                remedy="train anew: the bundle's encoder or index does not fit new items",
+            ) from error  # fmt: skip
+
+    def _change(self, message: Change) -> Unchanged | None:
+        try:
+            self.recommender = self._with(message.changes, message.edition)
         except GenrecError as error:
             return Unchanged(error, unfit(self.recommender, message.changes))
         self._meter.catalog(self.recommender.fusion.asking.index.version)
