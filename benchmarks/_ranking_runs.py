@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
 
-from genrec.comparing import Comparison, compare, results_json
+from genrec.comparing import ALONE, FUSED, PRIORS, Comparison, compare, results_json
 from genrec.demo import Plan, make_data
 from genrec.evaluation.report import to_json
 from genrec.evaluation.strata import strata
@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "training" / "configs"
 FILM = "film"
 KEPT = ("recall@10", "ndcg@10")
+SYSTEMS = {"": FUSED, ".generative": ALONE, ".priors": PRIORS, ".sasrec": "SASRec"}
+"""Ending of a claim's name → the system that it is about."""
 
 # Long texts would make two thirds of the tokens of an epoch: the words ↔ IDs tasks are cut for the CPU's sake.
 PRODUCTS = (

@@ -21,13 +21,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._ranking_runs import FILM, KEPT, PRODUCTS, ROOT, Data, Done, Places, Run, finished
+from benchmarks._ranking_runs import FILM, KEPT, PRODUCTS, ROOT, SYSTEMS, Data, Done, Places, Run, finished
 from genrec.benchmarking import RESULTS, Claim, claim, write_results
 from genrec.comparing import ALONE, FUSED, PRIORS
 from genrec.evaluation.bootstrap import difference_interval
 
 SHORT = {"recall@10": "r10", "ndcg@10": "n10"}
-NAMES = {"": FUSED, ".generative": ALONE, ".priors": PRIORS, ".sasrec": "SASRec"}
 
 DATA = (
     Data(FILM, "global_time"),
@@ -124,7 +123,7 @@ def _mean_of(parts: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str
 def _claims(data: Data, done: Sequence[Done]) -> Iterator[Claim]:
     found, n = summary(done), len(done)
     for metric, short in SHORT.items():
-        for suffix, system in NAMES.items():
+        for suffix, system in SYSTEMS.items():
             one = found["systems"].get(f"{system}|masked")
             if one is None:
                 continue

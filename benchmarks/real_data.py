@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks._ranking_runs import CONFIGS, PRODUCTS, ROOT, Data, Places, Run, finished, kept
+from benchmarks._ranking_runs import CONFIGS, PRODUCTS, ROOT, SYSTEMS, Data, Places, Run, finished, kept
 from genrec.benchmarking import Claim, claim, write_results
-from genrec.comparing import ALONE, FUSED, PRIORS
+from genrec.comparing import FUSED
 
-SYSTEMS = {"": FUSED, ".generative": ALONE, ".priors": PRIORS, ".sasrec": "SASRec"}
 SASREC_FLOOR = {"r10": 0.090, "n10": 0.053}  # below that the Beauty baseline is not tuned
 
 

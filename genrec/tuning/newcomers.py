@@ -14,6 +14,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from genrec.items.index import ItemIndex
+from genrec.items.text import unit
 from genrec.model.vocabulary import Vocabulary
 
 Bool = npt.NDArray[np.bool_]
@@ -44,7 +45,7 @@ def settle(model: torch.nn.Module, vocabulary: Vocabulary, index: ItemIndex, kno
 def likes(vectors: Float32, known: Bool, fresh: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Float32]:
     """The nearest known items of each fresh one, int64 [fresh, nearest], and their weights, which sum to 1."""
     old = np.flatnonzero(known)
-    scaled = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    scaled = unit(vectors)
     most, near, weights = min(NEAREST, len(old)), [], []
     for start in range(0, len(fresh), _AT_ONCE):
         cosine = scaled[fresh[start : start + _AT_ONCE]] @ scaled[old].T
