@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Query
 
 from serving.routes.shared import Served, router
-from serving.schemas.events import Online, OnlineRates
+from serving.schemas.events import Online
 
 routes = router("metrics", "metrics", "admin")
 When = Annotated[int | None, Query(ge=0, lt=100_000_000_000, description="UTC seconds")]
@@ -17,5 +16,4 @@ When = Annotated[int | None, Query(ge=0, lt=100_000_000_000, description="UTC se
 @routes.get("/v1/metrics/online", response_model=Online, summary="CTR and CVR by model version and slot")
 async def online(service: Served, since: When = None, until: When = None) -> Online:
     """Of the slates shown in [since, until), with Wilson's 95 % intervals."""
-    rows = await service.stored(service.store.online, since, until)
-    return Online(rows=[OnlineRates(**asdict(row)) for row in rows])
+    return Online(rows=await service.stored(service.store.online, since, until))

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from serving.schemas.shared import Answer, Body, ItemId, UserId
+from serving.store import OnlineRow
 
 MOST_EVENTS = 1000
 Kind = Literal["view", "click", "like", "purchase", "rating", "dislike", "play", "skip", "impression"]
@@ -45,24 +46,7 @@ class Acknowledged(Answer):
     """Events with items that the catalog does not hold (yet); they are stored, too."""
 
 
-class OnlineRates(Answer):
-    """CTR: clicks per impression; CVR: conversions per click; low, high: Wilson's 95 % interval."""
-
-    model: str
-    slot: int
-    served: int
-    impressions: int
-    clicks: int
-    conversions: int
-    ctr: float | None
-    ctr_low: float
-    ctr_high: float
-    cvr: float | None
-    cvr_low: float
-    cvr_high: float
-
-
 class Online(Answer):
     """One row for each model version and slot."""
 
-    rows: list[OnlineRates]
+    rows: list[OnlineRow]
