@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.terminal import guarded
 from genrec.tuning.distilling import TrieDistillation
+from genrec.tuning.learnt import flattened
 from genrec.tuning.mixture import mixture
 from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
 from genrec.tuning.newcomers import settle
@@ -109,7 +111,8 @@ def main() -> None:
         quiet=arguments.quiet,
         loss=loss,
     )
-    sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
+    with flattened(model) if loss is not None else nullcontext():
+        sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
     log.info("trained after %.0f s", time.monotonic() - started)
     if built.vectors is not None:
         known = np.bincount(histories.items.items, minlength=len(index)) > 0

@@ -100,7 +100,7 @@ class OptimiserSettings(BaseModel):
     weight_decay: float = Field(0.05, ge=0)
     """AdamW's weight decay."""
     patience: int = Field(2, ge=1)
-    """Evaluations without a lower validation loss before training stops; the best weights are kept."""
+    """Evaluations without better validation before training stops; the best weights are kept."""
     evaluations: int = Field(8, ge=1)
     """Evaluations and checkpoints over the whole run."""
     valid_cases: int = Field(2000, ge=1)
