@@ -55,8 +55,8 @@ def _likeliest(values: Float32, hit: Bool) -> list[float]:
 
     A candidate of which some system says −inf is none. Without any case whose target is found: 1 for each.
     """
-    there: Bool = np.isfinite(values).all(axis=-1)
-    found: Bool = (hit & there).any(axis=1)
+    there: Bool = np.asarray(np.isfinite(values).all(axis=-1))
+    found: Bool = np.asarray((hit & there).any(axis=1))
     if not found.any():
         return [1.0] * values.shape[-1]
     there, hit = there[found], (hit & there)[found]
