@@ -22,13 +22,14 @@ from genrec.evaluation.baselines.sasrec import fitting_length
 from genrec.examples import last_item
 from genrec.indexing import build_index, extend_index
 from genrec.items.text import item_texts
+from genrec.model.base import SCRATCH
 from genrec.preparing import load
 from genrec.prompting import load_prompts
 from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.terminal import guarded
 from genrec.tuning.distilling import TrieDistillation
-from genrec.tuning.learnt import flattened
+from genrec.tuning.learnt import cross_entropy, flattened
 from genrec.tuning.mixture import mixture
 from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
 from genrec.tuning.newcomers import settle
@@ -37,7 +38,7 @@ from genrec.tuning.resuming import begin, forget, last_checkpoint
 from genrec.tuning.sequence import sequence_prior
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
-from genrec.tuning.trainer import trainer
+from genrec.tuning.trainer import Loss, trainer
 
 log = logging.getLogger("genrec.sft")
 
@@ -87,7 +88,7 @@ def main() -> None:
     # A SASRec beside it: a prior, and a teacher whose distribution the trie turns into targets for every code.
     beside = sequence_prior(settings, histories, split, asking.window, cache, parent or None)
     taught = settings.sequence.taught
-    loss = None
+    loss: Loss | None = cross_entropy if settings.base == SCRATCH else None  # trl's fused head suits large vocabularies
     if beside is not None and settings.sequence.fitted and taught:
         loss = TrieDistillation(beside.model, index.trie, index.codes, vocabulary.code_ids, taught)
 

@@ -51,6 +51,14 @@ def flattened(model: PreTrainedModel | PeftModel) -> Iterator[None]:
         hook.remove()
 
 
+def cross_entropy(outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> Tensor:
+    """The plain loss over the learnt places of a batch under `flattened`, as transformers.Trainer calls it."""
+    wanted = labels[:, 1:]
+    truth = wanted[wanted != IGNORED]
+    summed = nn.functional.cross_entropy(outputs.logits[0].float(), truth, reduction="sum")
+    return summed / (len(truth) if num_items_in_batch is None else num_items_in_batch)
+
+
 def gains(logits: Tensor, labels: Tensor) -> Tensor:
     """NDCG@10 of the true token at every learnt place of a batch under `flattened`, float32 [1, learnt].
 

@@ -1,5 +1,7 @@
 """The head reads what is learnt and nothing else, says the same there, and the metric counts by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import EvalPrediction
 
 from genrec.examples import IGNORED
-from genrec.tuning.learnt import NDCG, Padded, flattened, gains, mean_gain
+from genrec.tuning.learnt import NDCG, Padded, cross_entropy, flattened, gains, mean_gain
 from tests.helpers.tiny import qwen3, small_index, small_vocabulary
 
 ROWS = [
@@ -34,6 +36,15 @@ def test_the_logits_are_those_of_the_whole(adapted: bool) -> None:
             kept = whole(**batch).logits
         plain = whole(input_ids=batch["input_ids"]).logits
     torch.testing.assert_close(kept[0], plain[:, :-1][labels[:, 1:] != IGNORED])
+
+
+def test_cross_entropy_is_the_whole_ones() -> None:
+    labels = torch.tensor([[IGNORED, 3, 1], [IGNORED, 2, IGNORED]])
+    logits = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0))
+    kept = SimpleNamespace(logits=logits[:, :-1][labels[:, 1:] != IGNORED][None])
+    plain = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+    torch.testing.assert_close(cross_entropy(kept, labels), plain)
+    torch.testing.assert_close(cross_entropy(kept, labels, 6), plain / 2)
 
 
 def test_gains_by_hand() -> None:
