@@ -32,9 +32,9 @@ PRODUCTS = (
     "items.fields=[attributes]",
     "mixture.item_to_id=0.1",
     "mixture.id_to_item=0.02",
-    "mixture.explain=300",
+    "mixture.explain=100",
     "optimiser.epochs=6",
-    "optimiser.evaluations=6",
+    "optimiser.evaluations=12",
 )
 Float64 = npt.NDArray[np.float64]
 

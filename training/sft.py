@@ -18,11 +18,12 @@ from accelerate import PartialState
 
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, refuse_foreign
-from genrec.evaluation.baselines.sasrec import fitting_length
+from genrec.evaluation.baselines.sasrec import fitting_dropout, fitting_length
 from genrec.examples import last_item
 from genrec.indexing import build_index, extend_index
 from genrec.items.text import item_texts
 from genrec.model.base import SCRATCH
+from genrec.model.shared_rows import merge_rows
 from genrec.preparing import load
 from genrec.prompting import load_prompts
 from genrec.resources import folder
@@ -73,7 +74,8 @@ def main() -> None:
     if parent is None:
         prompts = load_prompts(folder("prompts"), settings.language)
         texts = item_texts(data.catalog, settings.items.fields)
-        model, vocabulary = starting_model(settings, index, prompts, texts)
+        dropout = fitting_dropout(histories, len(index))
+        model, vocabulary = starting_model(settings, index, prompts, texts, dropout)
     else:
         prompts = parent.prompts
         model, vocabulary = continued_model(settings, parent, index)
@@ -114,6 +116,7 @@ def main() -> None:
     )
     with flattened(model) if loss is not None else nullcontext():
         sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
+    merge_rows(model)
     log.info("trained after %.0f s", time.monotonic() - started)
     if built.vectors is not None:
         known = np.bincount(histories.items.items, minlength=len(index)) > 0

@@ -69,7 +69,7 @@ class SequenceSettings(BaseModel):
 
     fitted: bool = True
     """Whether there is one; a run that goes on from a bundle otherwise keeps the bundle's."""
-    taught: float = Field(0.7, ge=0, le=1)
+    taught: float = Field(0.5, ge=0, le=1)
     """Share of its soft targets in the loss of every code; 0: a prior only. Above 0 the logits of all positions are
     held at once, which suits small vocabularies."""
     width: int = Field(128, ge=8)
