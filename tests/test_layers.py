@@ -60,6 +60,8 @@ LAYERS = {
     "indexing": 4,
     "decoding.engine": 2,
     "decoding.asks": 2,
+    "decoding.automaton": 2,
+    "decoding.writing": 2,
     "decoding.asynchronous": 2,
     "decoding.driver": 2,
     "decoding.meter": 2,
