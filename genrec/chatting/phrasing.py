@@ -20,6 +20,7 @@ from genrec.chatting.mentions import Kind
 from genrec.chatting.roles import ROLES
 from genrec.errors import PromptError
 from genrec.located import read_yaml
+from genrec.prompting import Prompt
 
 T = TypeVar("T")
 Part = Literal["ask", "trim", "limit", "like", "solo"]
@@ -88,6 +89,8 @@ class Phrasebook(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    prompt: str
+    """Template of what is read: the message with its mentions marked."""
     shown: tuple[str, ...]
     """Ways to point at what was shown."""
     lead: tuple[str, ...]
@@ -104,6 +107,15 @@ class Phrasebook(BaseModel):
 
     def of(self, part: Part, *, heldout: bool) -> list[Family]:
         return [one for one in self.families if one.part == part and one.heldout is heldout]
+
+    def asked(self, message: str) -> str:
+        """The prompt of a marked message."""
+        return self._prompt.render(message=message)
+
+    @cached_property
+    def _prompt(self) -> Prompt:
+        said = {"message": "what was written, marked", "reading": "its reading, as JSON"}
+        return Prompt(name="read", language="", version=1, variables=said, prompt=self.prompt, completion="{{ reading }}")
 
     @cached_property
     def cues(self) -> frozenset[str]:

@@ -276,8 +276,10 @@ def _quantity(kind: Kind, language: Language, sample: float, rng: np.random.Gene
 def _decade(start: int, language: Language, rng: np.random.Generator) -> tuple[str, float]:
     short = f"{start % 100:02d}"
     if language == "zh":
-        words_ = {1950: "五十", 1960: "六十", 1970: "七十", 1980: "八十", 1990: "九十"}.get(start, short)
-        return pick(rng, [f"{start}年代", f"{short}年代" if 1930 <= start < 2000 else f"{start}年代", f"{words_}年代" if start in range(1950, 2000) else f"{start}年代"])), start
+        forms = [f"{start}年代"]
+        forms += [f"{short}年代"] if 1930 <= start < 2000 else []
+        forms += [f"{'五六七八九'[start // 10 - 195]}十年代"] if 1950 <= start < 2000 else []
+        return pick(rng, forms), start
     word = {1920: "twenties", 1930: "thirties", 1940: "forties", 1950: "fifties", 1960: "sixties", 1970: "seventies",
             1980: "eighties", 1990: "nineties"}.get(start)  # fmt: skip
     forms = [f"the {start}s", f"{start}s"]
