@@ -80,6 +80,8 @@ LAYERS = {
     "changing": 5,
     "renewing": 5,
     "talking": 5,
+    "leaning": 5,
+    "reader": 5,
     "diversity": 2,
     "demo": 5,
     "cli": 6,

@@ -47,7 +47,7 @@ class Meaning:
             moods=_phrases(said, "mood"), unwanted_moods=_phrases(said, "avoid"),
             count=next((count for count in counts if 1 <= count <= 100), None),
             surprise=reading.act == "surprise", others=reading.act == "more", afresh=reading.act == "reset",
-            also=reading.also,
+            also=reading.also, talk=reading.act == "talk",
             forget=tuple(dict.fromkeys(one.field for one, role in said if role == "drop" and one.field and one.kind != "value")),
             withdrawn=_traits(said, "drop"), withdrawn_items=_ids(said, "drop", slate),
             taken_as=tuple((marked.message[one.start : one.end], self._name(one)) for one, role in said if one.near and role != "none"),

@@ -54,6 +54,8 @@ class Request(BaseModel):
     """Misspelt names, and what they were taken for."""
     afresh: bool = False
     """Whether everything said before is void."""
+    talk: bool = False
+    """Whether the message asks for nothing: a greeting, thanks."""
     language: Language = "en"
     unlinked: tuple[str, ...] = ()
     """What the catalog seems to have no item, value or field for; it is said, not guessed."""
