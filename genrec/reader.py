@@ -58,7 +58,15 @@ class Reader:
         """Many messages in one pass, each with the slate that it was said to."""
         found = [self.mentions.find(message) for message in messages]
         prompts = [self.voice.vocabulary.ids(self.book.asked(one.text)) for one in found]
-        written = self.voice.engine.write(prompts, [schema_of(one.mentions) for one in found], TextRule(max_tokens=_MOST))
-        readings = [Reading.of_json(self.voice.vocabulary.text(one), marked.mentions) for one, marked in zip(written, found, strict=True)]
+        written = self.voice.engine.write(
+            prompts, [schema_of(one.mentions) for one in found], TextRule(max_tokens=_MOST)
+        )
+        readings = [
+            Reading.of_json(self.voice.vocabulary.text(one), marked.mentions)
+            for one, marked in zip(written, found, strict=True)
+        ]
         parts = zip(found, readings, messages, slates, strict=True)
-        return [self.meaning.request(marked, reading, language_of(message), slate) for marked, reading, message, slate in parts]
+        return [
+            self.meaning.request(marked, reading, language_of(message), slate)
+            for marked, reading, message, slate in parts
+        ]

@@ -30,7 +30,9 @@ _NOTES = {
 
 
 async def slate(service: Service, asked: SlateRequest, past: Past, leaning: Leaning | None = None) -> Slate:
-    """The answer; leaning: what a conversation leans to, which moves scores. Raises EngineBusy where it has to be refused, and GenrecErrors for what does not fit."""
+    """The answer; leaning: what a conversation leans to, which moves scores.
+
+    Raises EngineBusy where it has to be refused, and GenrecErrors for what does not fit."""
     _check(service, asked)
     live = service.live
     said = (past.version, live.edition, past.shown, past.profile, asked.model_dump_json(), leaning)

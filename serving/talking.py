@@ -107,7 +107,9 @@ async def talk(service: Service, asked: ChatRequest, past: Past, whole: Conversa
         text = no_match(whole, made.no_match.relax, made.no_match.would_leave)
     else:
         lines = [Line(item.title, item.explanation or "") for item in made.items]
-        text = reply(whole, lines, degraded=made.note.startswith("the language model"), titles=_titles(live.catalog, whole))
+        text = reply(
+            whole, lines, degraded=made.note.startswith("the language model"), titles=_titles(live.catalog, whole)
+        )
     return Talk(text, whole, made, None)
 
 

@@ -155,10 +155,16 @@ class Mentions:
 
     def _amounts(self, mentions: Sequence[Mention], text: str) -> list[Mention]:
         """A number soon after the name of a number field is an amount of it: "rating above 8"."""
-        numeric = {one.end: one.field for one in mentions if one.kind == "field" and one.field in self.numbers.fields.values()}
+        numeric = {
+            one.end: one.field for one in mentions if one.kind == "field" and one.field in self.numbers.fields.values()
+        }
         found = []
         for one in mentions:
-            near = [field for end, field in numeric.items() if 0 <= one.start - end <= 24 and not _CLAUSE.search(text[end : one.start])]
+            near = [
+                field
+                for end, field in numeric.items()
+                if 0 <= one.start - end <= 24 and not _CLAUSE.search(text[end : one.start])
+            ]
             found.append(replace(one, kind="amount", field=near[-1]) if one.kind == "number" and near else one)
         return found  # fmt: skip
 
@@ -178,7 +184,11 @@ class Mentions:
             runs = [(every[low].start, every[high].end) for low in range(max(0, place - 3), place + 1)
                     for high in range(place, min(len(every), place + 4)) if high > low]  # fmt: skip
             runs = [run for run in runs if text[run[0]].isupper() and not _CLAUSE.search(text[slice(*run)])]
-            near = [(one[1], run, one[0]) for run in runs if (one := nearest(normal(text[slice(*run)]), self.links.names, _WHOLE))]
+            near = [
+                (one[1], run, one[0])
+                for run in runs
+                if (one := nearest(normal(text[slice(*run)]), self.links.names, _WHOLE))
+            ]
             if near:
                 _, run, name = max(near)
                 found.append(Mention(*run, "item", items=self.links.titles[name], near=True))
@@ -212,7 +222,9 @@ class Mentions:
         said = normal(text[slice(*run)])
         if len(said) < _SHORTEST:
             return None
-        named = text[run[0]].isupper() or any(match.end() == run[0] for match in lexicon.LIKING.finditer(text[: run[0]]))
+        named = text[run[0]].isupper() or any(
+            match.end() == run[0] for match in lexicon.LIKING.finditer(text[: run[0]])
+        )
         title = nearest(said, self.links.names) if named else None
         value = nearest(said, self.links.value_names, _WHOLE)
         if title and (not value or title[1] >= value[1]):

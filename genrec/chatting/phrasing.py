@@ -24,6 +24,7 @@ from genrec.prompting import Prompt
 
 T = TypeVar("T")
 Part = Literal["ask", "trim", "limit", "like", "solo"]
+Use = Literal["train", "valid", "test"]
 FILLS: dict[str, Kind] = {
     "value": "value", "values": "value", "by": "value", "with": "value", "from": "value", "about": "value", "who": "value",
     "item": "item", "shown": "shown", "year": "year", "decade": "decade", "minutes": "minutes", "price": "price",
@@ -32,6 +33,7 @@ FILLS: dict[str, Kind] = {
 }  # fmt: skip
 """What may stand in braces → the kind of mention that it is."""
 _BRACES = re.compile(r"\{(?P<fill>\w+)(?:\.(?P<role>\w+))?\}")
+_LOOSE = 0.2
 _INNER = re.compile(r"\(([^()]*)\)")
 
 
@@ -55,8 +57,8 @@ class Family(BaseModel):
     """What the message does by it."""
     also: bool = False
     """Whether its rules stand beside earlier ones."""
-    heldout: bool = False
-    """Whether it is kept for the test."""
+    use: Use = "train"
+    """Whether it is learnt from, or kept for validation or test."""
     texts: tuple[str, ...] = Field(min_length=1)
 
     @field_validator("texts")
@@ -99,29 +101,48 @@ class Phrasebook(BaseModel):
     """What it may end with."""
     link: tuple[str, ...]
     """What may stand between two clauses."""
+    adverbs: tuple[str, ...] = ()
+    """What may slip in …"""
+    before: tuple[str, ...] = ()
+    """… before one of these words, in what is learnt from."""
     moods: tuple[str, ...]
     """Words for what an item is like, that no catalog field holds."""
     names: tuple[str, ...]
     """Names that no catalog holds."""
     families: tuple[Family, ...]
 
-    def of(self, part: Part, *, heldout: bool) -> list[Family]:
-        return [one for one in self.families if one.part == part and one.heldout is heldout]
+    def of(self, part: Part, use: Use) -> list[Family]:
+        return [one for one in self.families if one.part == part and one.use == use]
 
     def asked(self, message: str) -> str:
         """The prompt of a marked message."""
         return self._prompt.render(message=message)
 
+    def loosened(self, text: str, rng: np.random.Generator) -> str:
+        """Words of a phrasing, perhaps with an adverb in between."""
+        found = [match.start() for match in self._openings.finditer(text)] if rng.random() < _LOOSE else []
+        if not found or not self.adverbs:
+            return text
+        at = pick(rng, found)
+        return text[:at] + pick(rng, self.adverbs) + text[at:]
+
+    @cached_property
+    def _openings(self) -> re.Pattern[str]:
+        words = "|".join(rf"\b{re.escape(word)}\b" if word[0].isascii() else re.escape(word) for word in self.before)
+        return re.compile(words or r"(?!)")
+
     @cached_property
     def _prompt(self) -> Prompt:
         said = {"message": "what was written, marked", "reading": "its reading, as JSON"}
-        return Prompt(name="read", language="", version=1, variables=said, prompt=self.prompt, completion="{{ reading }}")
+        return Prompt(
+            name="read", language="", version=1, variables=said, prompt=self.prompt, completion="{{ reading }}"
+        )
 
     @cached_property
     def cues(self) -> frozenset[str]:
-        """Words, and pairs of Chinese characters, of what is not held out."""
-        texts = [*self.lead, *self.tail, *self.link]
-        texts += [text for one in self.families if not one.heldout for text in one.words]
+        """Words, and pairs of Chinese characters, of what is learnt from."""
+        texts = [*self.lead, *self.tail, *self.link, *self.adverbs]
+        texts += [text for one in self.families if one.use == "train" for text in one.words]
         return frozenset(cue for text in texts for cue in cues_of(text))
 
 

@@ -129,7 +129,9 @@ def _at(slate: Sequence[str], place: int | None) -> list[str]:
 
 
 def _traits(said: Sequence[Said], role: str) -> tuple[Rule, ...]:
-    found = (Rule(field=one.field, op="=", value=one.value) for one, given in said if one.kind == "value" and given == role)
+    found = (
+        Rule(field=one.field, op="=", value=one.value) for one, given in said if one.kind == "value" and given == role
+    )
     return tuple(dict.fromkeys(found))
 
 
@@ -172,7 +174,9 @@ def _ranges(rules: Sequence[Rule]) -> list[Rule]:
         if len(lows) == 1 and len(highs) == 1 and lows[0].value <= highs[0].value:  # type: ignore[operator]
             place = min(found.index(lows[0]), found.index(highs[0]))
             found = [rule for rule in found if rule not in (lows[0], highs[0])]
-            found.insert(place, Rule.model_validate({"field": field, "op": "between", "value": (lows[0].value, highs[0].value)}))
+            found.insert(
+                place, Rule.model_validate({"field": field, "op": "between", "value": (lows[0].value, highs[0].value)})
+            )
     return found  # fmt: skip
 
 

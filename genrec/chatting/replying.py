@@ -57,7 +57,11 @@ def reply(
     said = _SAID[whole.language]
     opening = said["fits"].format(rules=rules_in_words(whole.rules)) if whole.rules else said["here"]
     listed = [f"{place}. {_line(line)}" for place, line in enumerate(lines, 1)]
-    return "\n".join(filter(None, [opening, *listed, went_by(whole, titles or {}), said["degraded"] if degraded else "", _aside(whole)]))
+    return "\n".join(
+        filter(
+            None, [opening, *listed, went_by(whole, titles or {}), said["degraded"] if degraded else "", _aside(whole)]
+        )
+    )
 
 
 def went_by(whole: Conversation, titles: Mapping[str, str]) -> str:
@@ -107,7 +111,9 @@ def _aside(whole: Conversation) -> str:
     """What was taken for something spelt otherwise, and what could not be linked."""
     said = _SAID[whole.language]
     pairs = "，" if whole.language == "zh" else ", "
-    taken = pairs.join(said["pair"].format(said=clean(one)[:_LONGEST], name=clean(name)) for one, name in whole.taken_as)
+    taken = pairs.join(
+        said["pair"].format(said=clean(one)[:_LONGEST], name=clean(name)) for one, name in whole.taken_as
+    )
     told = [said["taken"].format(pairs=taken)] if taken else []
     told += [said["unlinked"].format(names=_quoted(whole.unlinked))] if whole.unlinked else []
     return " ".join(told)

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 
 from genrec.catalog import Catalog
 from genrec.chatting import lexicon
 from genrec.chatting.linking import normal, words
-from genrec.chatting.mentions import Kind, Mention, Mentions, letters
-from genrec.chatting.phrasing import FILLS, Family, Part, Phrasebook, Piece, pick
+from genrec.chatting.mentions import Kind, Mention, Mentions
+from genrec.chatting.phrasing import FILLS, Family, Part, Phrasebook, Piece, Use, pick
 from genrec.chatting.request import Language
 from genrec.chatting.roles import Reading
 from genrec.chatting.spoken import places
@@ -68,13 +67,19 @@ class Drawer:
     book: Phrasebook
     language: Language
 
-    def draw(self, rng: np.random.Generator, *, heldout: bool = False, shapes: Sequence[tuple[float, tuple[Part, ...]]] = SHAPES) -> Utterance:
-        """One message; heldout: of held-out families only."""
+    def draw(
+        self,
+        rng: np.random.Generator,
+        *,
+        use: Use = "train",
+        shapes: Sequence[tuple[float, tuple[Part, ...]]] = SHAPES,
+    ) -> Utterance:
+        """One message; use: of families of which use."""
         chances = np.array([chance for chance, _ in shapes])
         while True:
             shape = shapes[int(rng.choice(len(shapes), p=chances / chances.sum()))][1]
             try:
-                return self._message([pick(rng, self.book.of(part, heldout=heldout)) for part in shape], rng)
+                return self._message([pick(rng, self.book.of(part, use)) for part in shape], rng)
             except Unfilled:
                 continue
 
@@ -83,19 +88,23 @@ class Drawer:
         pen.write(pick(rng, self.book.lead) if families[0].part != "trim" and families[0].act != "talk" else "")
         for place, family in enumerate(families):
             if place:
-                pen.write((" " if self.language == "en" else "") if family.part == "trim" else pick(rng, self.book.link))
+                pen.write(
+                    (" " if self.language == "en" else "") if family.part == "trim" else pick(rng, self.book.link)
+                )
             self._write(family, pen, rng)
         if families[-1].act != "talk":
             pen.write(pick(rng, self.book.tail))
         acts = [family.act for family in families if family.act != "find"]
         reading = Reading(tuple(pen.roles), acts[0] if acts else "find", any(family.also for family in families))
-        return _finished(Utterance(pen.text, self.language, tuple(pen.mentions), reading, tuple(f.name for f in families)), rng)
+        return _finished(
+            Utterance(pen.text, self.language, tuple(pen.mentions), reading, tuple(f.name for f in families)), rng
+        )
 
     def _write(self, family: Family, pen: _Pen, rng: np.random.Generator) -> None:
         field = ""
         for piece in family.draw(rng):
             if not piece.fill:
-                pen.write(piece.text)
+                pen.write(self.book.loosened(piece.text, rng) if family.use == "train" else piece.text)
                 continue
             said, mention = self._fill(piece, field, rng)
             if piece.fill == "fieldname":
@@ -132,7 +141,9 @@ class Drawer:
         said = [name for name in values[value] if _plural(name) is (fill == "values")] or values[value][:1]
         name = said[int(rng.integers(len(said)))]
         people = field.startswith(_PEOPLE)
-        return (value if people and rng.random() < 0.7 and normal(value) in values[value] else name), _mention("value", field=field, value=value)
+        return (value if people and rng.random() < 0.7 and normal(value) in values[value] else name), _mention(
+            "value", field=field, value=value
+        )
 
     def _item(self, rng: np.random.Generator) -> tuple[str, Mention]:
         title, items = self._titles[int(rng.integers(len(self._titles)))]
@@ -160,7 +171,11 @@ class Drawer:
         return float(column[int(rng.integers(len(column)))])
 
     def _step(self, kind: Kind, rng: np.random.Generator) -> tuple[str, Mention]:
-        known = {quantity: field for quantity, field in self.mentions.numbers.kinds.items() if quantity in ("minutes", "year", "price")}
+        known = {
+            quantity: field
+            for quantity, field in self.mentions.numbers.kinds.items()
+            if quantity in ("minutes", "year", "price")
+        }
         if not known:
             raise Unfilled
         quantity = pick(rng, list(known))
@@ -192,7 +207,7 @@ class Drawer:
         links, found = self.mentions.links, defaultdict[str, defaultdict[str, list[str]]](lambda: defaultdict(list))
         for said, fields in links.values.items():
             if len(fields) == 1 and said not in links.titles and not lexicon.is_filler(said):
-                (field, value), = fields.items()
+                ((field, value),) = fields.items()
                 found[field][value].append(said)
         return {field: {value: self._own(names) for value, names in values.items()} for field, values in found.items()}
 
@@ -205,7 +220,11 @@ class Drawer:
         links = self.mentions.links
         pairs = zip(self.catalog.item_ids, self.catalog.titles, strict=True)
         found = [(title, links.titles.get(normal(title), ())) for _, title in pairs]
-        return [(title, items) for title, items in found if len(items) == 1 and _is_name(title) and normal(title) not in links.values]
+        return [
+            (title, items)
+            for title, items in found
+            if len(items) == 1 and _is_name(title) and normal(title) not in links.values
+        ]
 
 
 class _Pen:
@@ -265,7 +284,11 @@ def _quantity(kind: Kind, language: Language, sample: float, rng: np.random.Gene
         return _minutes(int(round(sample / 10) * 10), language, rng)
     if kind == "number":
         count = int(rng.integers(2, 11))
-        by_word = [word for word, value in lexicon.NUMBERS.items() if value == count and word.isascii() == (language == "en") and word != "二"]
+        by_word = [
+            word
+            for word, value in lexicon.NUMBERS.items()
+            if value == count and word.isascii() == (language == "en") and word != "二"
+        ]
         return (by_word[0] if rng.random() < 0.5 else str(count)), count
     number = max(1, int(sample))
     forms = {"price": ((f"${number}", f"{number} dollars") if language == "en" else (f"{number}元", f"{number}块")),
@@ -293,8 +316,16 @@ def _minutes(minutes: int, language: Language, rng: np.random.Generator) -> tupl
     forms = [f"{minutes} minutes", f"{minutes} min"] if language == "en" else [f"{minutes}分钟"]
     if minutes % 60 == 0:
         hours = minutes // 60
-        word = {1: "one", 2: "two", 3: "three", 4: "four"}.get(hours, str(hours)) if language == "en" else {1: "一", 2: "两", 3: "三"}.get(hours, str(hours))
-        forms += [f"{hours} hour{'s' * (hours > 1)}", f"{word} hour{'s' * (hours > 1)}"] if language == "en" else [f"{word}小时", f"{word}个小时"]
+        word = (
+            {1: "one", 2: "two", 3: "three", 4: "four"}.get(hours, str(hours))
+            if language == "en"
+            else {1: "一", 2: "两", 3: "三"}.get(hours, str(hours))
+        )
+        forms += (
+            [f"{hours} hour{'s' * (hours > 1)}", f"{word} hour{'s' * (hours > 1)}"]
+            if language == "en"
+            else [f"{word}小时", f"{word}个小时"]
+        )
     elif minutes == 90:
         forms += ["an hour and a half", "1.5 hours"] if language == "en" else ["一个半小时"]
     return pick(rng, forms), minutes
@@ -312,7 +343,11 @@ def _plural(name: str) -> bool | None:
 def _is_name(title: str) -> bool:
     """Whether a title of several words, or of a rare one, stands out in a message."""
     found = words(title)
-    return (len(found) > 1 or len(title) > 3) and not all(lexicon.is_filler(word.text) for word in found) and len(found) <= 5
+    return (
+        (len(found) > 1 or len(title) > 3)
+        and not all(lexicon.is_filler(word.text) for word in found)
+        and len(found) <= 5
+    )
 
 
 def _mention(kind: Kind, **facts: object) -> Mention:

@@ -1,8 +1,8 @@
 """A bundle's voice that reads requests: saved beside the ranker's weights, loaded as an engine. Knows no requests.
 
-    chat/model/      whole weights and a vocabulary of their own      (manifest: chat = full)
-    chat/adapter/    a LoRA adapter on the bundle's weights            (manifest: chat = lora)
-    chat/phrasings/<language>/chat/families.yaml                       what it learnt from
+chat/model/      whole weights and a vocabulary of their own      (manifest: chat = full)
+chat/adapter/    a LoRA adapter on the bundle's weights            (manifest: chat = lora)
+chat/phrasings/<language>/chat/families.yaml                       what it learnt from
 """
 
 from __future__ import annotations

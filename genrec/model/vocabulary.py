@@ -81,7 +81,7 @@ class Vocabulary:
     @cached_property
     def writer(self) -> Writer:
         """How text under a schema is spelt: without code tokens and markers."""
-        aside = {token for token in self.tokenizer.get_added_vocab()}
+        aside = set(self.tokenizer.get_added_vocab())
         names: list[str | None] = [None] * len(self.tokenizer)
         for token, number in self.tokenizer.get_vocab().items():
             names[number] = None if token in aside else token

@@ -21,7 +21,7 @@ from transformers import AddedToken, PreTrainedModel, PreTrainedTokenizerFast
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
 from genrec.chatting.mentions import Marked, Mentions
-from genrec.chatting.phrasing import Phrasebook
+from genrec.chatting.phrasing import Phrasebook, Use
 from genrec.chatting.request import Language
 from genrec.chatting.roles import Reading, schema_of
 from genrec.chatting.utterances import Drawer, Utterance, aligned
@@ -31,9 +31,29 @@ from genrec.model.adapters import LoraSettings, merged, with_lora
 from genrec.model.loading import vocabulary_of, weights
 from genrec.model.vocabulary import END, PAD, Vocabulary
 from genrec.ragged import Int64, Ragged
-from genrec.tuning.settings import OptimiserSettings
 
 _HAN = Regex("[\u4e00-\u9fff]")
+
+
+class ReadingOptimiser(BaseModel):
+    """How long and how fast to learn to read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: float = Field(3.2, gt=0)
+    """Passes over the examples at most."""
+    batch_size: int = Field(64, ge=1)
+    """Requests per step."""
+    learning_rate: float = Field(3e-3, gt=0)
+    """Peak learning rate; it warms up, then falls along a cosine."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps that warm up."""
+    weight_decay: float = Field(0.05, ge=0)
+    """AdamW's weight decay."""
+    max_seconds: float | None = Field(None, gt=0)
+    """Training stops after this time at the latest, the learning rate having fallen with it."""
+    seed: int = 0
+    """Seed of requests, weights and order."""
 
 
 class ReadingSettings(BaseModel):
@@ -43,22 +63,20 @@ class ReadingSettings(BaseModel):
 
     languages: tuple[Language, ...] = ("en", "zh")
     """Languages whose phrasings are learnt, all by one voice."""
-    examples: int = Field(20_000, ge=100)
+    examples: int = Field(12_000, ge=100)
     """Requests to draw for each language."""
     doubted: float = Field(0.1, ge=0, lt=1)
     """Share of the known cue words that are taken for unknown ones, drawn anew for parts of the examples: people will
     use words that no phrasing has, and the voice learns to read on beside them."""
     adapter: Literal["full", "lora"] = "full"
-    """Weights of its own with words of its own, for a small model; or a LoRA adapter on the bundle's, for a large one."""
+    """Weights of its own with words of its own, for a small model; or a LoRA adapter, for a large one."""
     words: int = Field(1600, ge=300)
     """Text tokens of its own (adapter full)."""
     lora: LoraSettings = LoraSettings(rank=32, alpha=64)
     """Shape of the adapter."""
     start: Literal["bundle", "fresh"] = "bundle"
     """Blocks to begin from: the ranker's, or freshly drawn ones (to measure what the ranker's are worth)."""
-    optimiser: OptimiserSettings = OptimiserSettings(
-        epochs=8, batch_size=64, learning_rate=2e-3, max_seconds=150, patience=20, evaluations=8, valid_cases=1000
-    )
+    optimiser: ReadingOptimiser = ReadingOptimiser()
 
 
 class Lesson(NamedTuple):
@@ -71,7 +89,7 @@ class Lesson(NamedTuple):
 
 def lessons(
     catalog: Catalog, books: dict[Language, Phrasebook], settings: ReadingSettings, count: int, seed: int,
-    *, heldout: bool = False, doubted: float | None = None,
+    *, use: Use = "train", doubted: float | None = None,
 ) -> list[Lesson]:  # fmt: skip
     """`count` requests of each language; doubted: in place of the settings'."""
     rng = np.random.default_rng(seed)
@@ -80,7 +98,7 @@ def lessons(
     for language in settings.languages:
         drawer = Drawer(catalog, finders[0], books[language], language)
         for place in range(count):
-            one = drawer.draw(rng, heldout=heldout)
+            one = drawer.draw(rng, use=use)
             marked = finders[place % len(finders)].find(one.text)
             found.append(Lesson(one, marked, aligned(one, marked.mentions)))
     return found
@@ -90,11 +108,15 @@ def cues_of_books(books: dict[Language, Phrasebook]) -> frozenset[str]:
     return frozenset().union(*(book.cues for book in books.values()))
 
 
-def _finders(catalog: Catalog, books: dict[Language, Phrasebook], doubted: float, rng: np.random.Generator) -> list[Mentions]:
+def _finders(
+    catalog: Catalog, books: dict[Language, Phrasebook], doubted: float, rng: np.random.Generator
+) -> list[Mentions]:
     """The mention finder, and others that lack some cue words."""
     whole = Mentions.of(catalog, cues_of_books(books))
     known = sorted(whole.cues)
-    others = [frozenset(np.array(known)[rng.random(len(known)) >= doubted].tolist()) for _ in range(5 if doubted else 0)]
+    others = [
+        frozenset(np.array(known)[rng.random(len(known)) >= doubted].tolist()) for _ in range(5 if doubted else 0)
+    ]
     return [whole, *(Mentions(whole.links, whole.numbers, whole.fields, cues) for cues in others)]
 
 
@@ -169,7 +191,9 @@ def teach(
     """
     optimiser = settings.optimiser
     weights_ = [part for part in model.parameters() if part.requires_grad]
-    adam = torch.optim.AdamW(weights_, lr=optimiser.learning_rate, weight_decay=optimiser.weight_decay, betas=(0.9, 0.98))
+    adam = torch.optim.AdamW(
+        weights_, lr=optimiser.learning_rate, weight_decay=optimiser.weight_decay, betas=(0.9, 0.98)
+    )
     rng = np.random.default_rng(optimiser.seed)
     per_epoch = -(-len(examples) // optimiser.batch_size)
     planned, started, step, kept = math.ceil(optimiser.epochs * per_epoch), time.monotonic(), 0, list[float]()
@@ -181,7 +205,9 @@ def teach(
             if share >= 1:
                 break
             for group in adam.param_groups:
-                group["lr"] = optimiser.learning_rate * min(1, (step + 1) / (optimiser.warmup * planned + 1)) * _falling(share)
+                group["lr"] = (
+                    optimiser.learning_rate * min(1, (step + 1) / (optimiser.warmup * planned + 1)) * _falling(share)
+                )
             loss = _loss(model, examples.take(rows))
             adam.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

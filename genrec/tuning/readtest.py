@@ -1,4 +1,4 @@
-"""How often requests drawn for a test are read exactly as they were meant, from the words to the Request. Knows no trainer."""
+"""How often requests drawn for a test are read exactly as they were meant, words to Request. Knows no trainer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genrec.chatting.mentions import Marked, marked
-from genrec.chatting.phrasing import Phrasebook
+from genrec.chatting.phrasing import Phrasebook, Use
 from genrec.chatting.request import Language, Request
 from genrec.chatting.utterances import SHAPES, Drawer, Utterance
 from genrec.evaluation.bootstrap import mean_interval
@@ -17,6 +17,7 @@ from genrec.reader import Reader
 from genrec.tuning.reading import ReadingSettings
 
 BATCH = 64
+_SEED = 1_000_003
 _SLATE = 6  # items that "the fourth one" may speak of
 
 
@@ -28,13 +29,15 @@ class Case(NamedTuple):
     meant: Request
 
 
-def cases(reader: Reader, books: dict[Language, Phrasebook], language: Language, count: int, seed: int, *, heldout: bool) -> list[Case]:
+def cases(
+    reader: Reader, books: dict[Language, Phrasebook], language: Language, count: int, seed: int, *, use: Use
+) -> list[Case]:
     """Drawn anew: no message of training is among the held-out ones; a templated one may be, by chance."""
     rng = np.random.default_rng(seed)
     drawer = Drawer(reader.meaning.catalog, reader.mentions, books[language], language)
     ids, found = reader.meaning.catalog.item_ids, []
     for _ in range(count):
-        one = drawer.draw(rng, heldout=heldout, shapes=SHAPES)
+        one = drawer.draw(rng, use=use, shapes=SHAPES)
         slate = tuple(ids[item] for item in rng.choice(len(ids), min(_SLATE, len(ids)), replace=False).tolist())
         whole = Marked(one.text, one.mentions, marked(one.text, one.mentions))
         found.append(Case(one, slate, reader.meaning.request(whole, one.reading, language, slate)))
@@ -59,7 +62,9 @@ def _plain(one: Request) -> dict[str, object]:
     return {name: frozenset(map(repr, value)) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
-def exact(understand: Callable[[Sequence[Case]], list[Request]], asked: Sequence[Case]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def exact(
+    understand: Callable[[Sequence[Case]], list[Request]], asked: Sequence[Case]
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """1 for each case read exactly as meant, float64 [cases]."""
     return np.array([float(same(found, one.meant)) for found, one in zip(understand(asked), asked, strict=True)])
 
@@ -74,12 +79,15 @@ def by_family(asked: Sequence[Case], right: np.ndarray[tuple[int], np.dtype[np.f
     return {name: (wrong, every) for name, (wrong, every) in sorted(counts.items(), key=lambda one: -one[1][0])}
 
 
-def measured(reader: Reader, books: dict[Language, Phrasebook], settings: ReadingSettings, count: int) -> dict[str, dict[str, float]]:
+def measured(
+    reader: Reader, books: dict[Language, Phrasebook], settings: ReadingSettings, count: int
+) -> dict[str, dict[str, float]]:
     """Exact match by language, for phrasings that were learnt from and for those held out, with 95 % intervals."""
     found = {}
-    for heldout, name in ((False, "templated"), (True, "held out")):
+    uses: tuple[tuple[Use, str], ...] = (("train", "templated"), ("valid", "held out"))
+    for use, name in uses:
         for language in settings.languages:
-            asked = cases(reader, books, language, count, 1_000_003 + heldout, heldout=heldout)
+            asked = cases(reader, books, language, count, _SEED, use=use)
             one = mean_interval(exact(lambda part: readings(reader, part), asked))
             found[f"chat parse {name} {language}"] = {"value": one.mean, "low": one.low, "high": one.high}
     return found

@@ -29,7 +29,20 @@ from genrec.errors import EngineDied, GenrecError, IndexingError
 from genrec.model.loading import load
 from genrec.reader import Reader
 from genrec.recommender import Recommender
-from serving.engine.messages import Broken, Change, Done, Failed, Fits, Late, Measured, Rank, Read, Ready, Tell, Unchanged
+from serving.engine.messages import (
+    Broken,
+    Change,
+    Done,
+    Failed,
+    Fits,
+    Late,
+    Measured,
+    Rank,
+    Read,
+    Ready,
+    Tell,
+    Unchanged,
+)
 
 
 def serve(connection: Connection, settings: dict[str, Any]) -> None:
