@@ -33,7 +33,7 @@ class Leaner:
     @property
     def feels(self) -> bool:
         """Whether words for a mood can be compared with items."""
-        return self.vectors is not None and self.encoder == OFFLINE and offline_encoder_installed()
+        return self.vectors is not None and feels(self.encoder)
 
     def values(self, leaning: Leaning) -> Float32:
         """float32 [items]; all 0 for no leaning."""
@@ -52,8 +52,13 @@ class Leaner:
 
     def _likeness(self, mood: str) -> Float32:
         assert self.vectors is not None
-        found: Float32 = standardised((self.vectors @ _vector(MOODS_ZH.get(mood.strip("的"), mood)))[None])[0]
+        found: Float32 = standardised((self.vectors @ _vector(MOODS_ZH.get(mood, mood)))[None])[0]
         return found
+
+
+def feels(encoder: str) -> bool:
+    """Whether words can be compared with item texts that this encoder has read."""
+    return encoder == OFFLINE and offline_encoder_installed()
 
 
 @lru_cache(maxsize=2048)

@@ -19,6 +19,7 @@ from genrec.chatting.request import Request
 from genrec.chatting.roles import Reading, schema_of
 from genrec.chatting.understanding import language_of
 from genrec.decoding.engine import TextRule
+from genrec.leaning import feels
 from genrec.model.loading import Loaded
 from genrec.model.reading import PHRASINGS, load_reading
 
@@ -43,13 +44,15 @@ class Reader:
         folder, catalog = bundle.folder / PHRASINGS, catalog if catalog is not None else bundle.catalog
         books = [phrasebook(folder, path.name) for path in sorted(folder.iterdir())]
         cues = frozenset[str]().union(*(book.cues for book in books))
-        return cls(voice, books[0], Mentions.of(catalog, cues), Meaning(catalog))
+        return cls(voice, books[0], Mentions.of(catalog, cues), Meaning(catalog, feels(bundle.manifest.encoder)))
 
     def of(self, catalog: Catalog) -> Reader:
         """The same voice for another state of the catalog."""
         if catalog is self.meaning.catalog:
             return self
-        return replace(self, mentions=Mentions.of(catalog, self.mentions.cues), meaning=Meaning(catalog))
+        return replace(
+            self, mentions=Mentions.of(catalog, self.mentions.cues), meaning=replace(self.meaning, catalog=catalog)
+        )
 
     def __call__(self, message: str, slate: Sequence[str] = ()) -> Request:
         return self.read([message], [slate])[0]

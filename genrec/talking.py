@@ -5,13 +5,14 @@ It recommends as soon as anything was said to choose by, and asks one question w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from genrec.answers import Recommendation
+from genrec.batching import Ask, recommend_many
 from genrec.chatting.conversation import Conversation
 from genrec.chatting.replying import Line, no_match, question, reply, small_talk
-from genrec.chatting.request import Understands
+from genrec.chatting.request import Request, Understands
 from genrec.chatting.rules import Bool, Rule, allowed, relaxed
 from genrec.chatting.understanding import Grammar
 from genrec.fusing import unseen
@@ -52,37 +53,59 @@ class Talk:
 
     def say(self, message: str) -> str:
         """The answer in words, with the items numbered."""
-        self.whole = self.whole.revised(self.understand(message, self.slate), self.shown)
+        self.hear(self.understand(message, self.slate))
         if self.whole.talk and not self.whole.vague:
             return small_talk(self.whole)
-        if self.whole.vague and not self.history and not self.asked:
+        if not self.ready:
             self.asked = True
             return question(self.whole, self._examples())
-        made = self._recommended()
-        if not made.items:
-            return self._nothing()
-        self.slate = tuple(item.id for item in made.items)
-        self.shown += self.slate
+        wish = self.wish()
+        if not wish.allowed.any():
+            found = self.helped()
+            return no_match(self.whole, found.relax, found.would_leave)
+        made = recommend_many(self.recommender, [wish])[0]
+        self.show([item.id for item in made.items])
         lines = [Line(item.title, item.explanation or "") for item in made.items]
         return reply(self.whole, lines, titles=self._titles())
 
+    def hear(self, request: Request) -> None:
+        """What was said revises what holds."""
+        self.whole = self.whole.revised(request, self.shown)
+
     @property
-    def chosen(self) -> list[str]:
+    def ready(self) -> bool:
+        """Whether there is something to choose by; a question is asked once at most."""
+        return bool(self.history or self.asked or not self.whole.vague)
+
+    def wish(self, *, explain: bool = True) -> Ask:
+        """What to recommend now: after the history and what was spoken well of, under all rules."""
+        mask = self._free() & allowed(self.recommender.catalog, self.whole.rules)
+        count = min(self.whole.count or SLATE, MOST)
+        return Ask(self.chosen, count, mask, explain=explain, leaning=self.whole.leaning or None)
+
+    def show(self, items: Sequence[str]) -> None:
+        """These items were shown, best first."""
+        self.slate = tuple(items)
+        self.shown += items
+
+    def helped(self) -> NoMatch:
+        """The smallest relaxation of rules that nothing meets."""
+        catalog, base = self.recommender.catalog, self._free()
+        relax = relaxed(catalog, self.whole.rules, base)
+        left = allowed(catalog, [rule for rule in self.whole.rules if rule not in relax])
+        return NoMatch(tuple(relax), int((base & left).sum()))
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
         """What counts as chosen: the history, then what was spoken well of."""
-        return [*(item for item in self.history if item not in self.whole.liked), *self.whole.liked]
+        return (*(item for item in self.history if item not in self.whole.liked), *self.whole.liked)
 
-    def _recommended(self) -> Recommendation:
+    def _free(self) -> Bool:
+        """What may come apart from rules, bool [items]."""
         catalog = self.recommender.catalog
-        return self.recommender.recommend(
-            self.chosen, min(self.whole.count or SLATE, MOST), exclude=self.whole.excluded,
-            allowed=allowed(catalog, self.whole.rules), leaning=self.whole.leaning,
-        )  # fmt: skip
-
-    def _nothing(self) -> str:
-        base = unseen(self.recommender.catalog.numbers(self.chosen), len(self.recommender.catalog))
-        base[self.recommender.catalog.numbers(self.whole.excluded)] = False
-        found = helped(self.recommender, self.whole, base)
-        return no_match(self.whole, found.relax, found.would_leave)
+        mask = unseen(catalog.numbers(self.chosen), len(catalog))
+        mask[catalog.numbers(self.whole.excluded)] = False
+        return mask
 
     def _titles(self) -> dict[str, str]:
         catalog, whole = self.recommender.catalog, self.whole
@@ -93,10 +116,3 @@ class Talk:
         from genrec.chatting.linking import examples
 
         return examples(self.recommender.catalog)
-
-
-def helped(recommender: Recommender, whole: Conversation, base: Bool) -> NoMatch:
-    """The smallest relaxation of rules that nothing of `base` (bool [items]) meets."""
-    relax = relaxed(recommender.catalog, whole.rules, base)
-    left = allowed(recommender.catalog, [rule for rule in whole.rules if rule not in relax])
-    return NoMatch(tuple(relax), int((base & left).sum()))

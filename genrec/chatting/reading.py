@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from genrec.catalog import Catalog
+from genrec.chatting.lexicon import MOODS_ZH
 from genrec.chatting.mentions import Marked, Mention
 from genrec.chatting.request import Language, Request
 from genrec.chatting.roles import Reading
@@ -31,13 +32,23 @@ _THIRD = 1 / 3
 
 @dataclass(frozen=True)
 class Meaning:
-    """What readings of messages about one catalog come to."""
+    """What readings of messages about one catalog come to.
+
+    feels: whether words for a mood can be compared with its items; where not, they are named as unlinked.
+    """
 
     catalog: Catalog
+    feels: bool = True
 
     def request(self, marked: Marked, reading: Reading, language: Language, slate: Sequence[str] = ()) -> Request:
         """The request; slate: item ids shown last, best first."""
-        said = [*zip(marked.mentions, reading.roles, strict=True)]
+        said = [
+            *zip(
+                marked.mentions,
+                (self._felt(*one) for one in zip(marked.mentions, reading.roles, strict=True)),
+                strict=True,
+            )
+        ]
         rules = [*self._values(said), *self._quantities(said), *self._steps(said, slate)]
         counts = [int(one.number or 0) for one, role in said if role == "count"]
         return Request(
@@ -53,6 +64,11 @@ class Meaning:
             taken_as=tuple((marked.message[one.start : one.end], self._name(one)) for one, role in said if one.near and role != "none"),
             language=language, unlinked=_unlinked(marked, said),
         )  # fmt: skip
+
+    def _felt(self, one: Mention, role: str) -> str:
+        """The role; of words for a mood that nobody could compare: a name that the catalog lacks."""
+        mood = one.kind == "phrase" and role in ("mood", "avoid")
+        return "name" if mood and not (self.feels and (one.text.isascii() or one.text in MOODS_ZH)) else role
 
     def _name(self, one: Mention) -> str:
         return self.catalog.titles[int(self.catalog.numbers(one.items[:1])[0])] if one.items else one.value

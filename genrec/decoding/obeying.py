@@ -36,14 +36,19 @@ def write(
     rows = [_Row(automaton, writer) for automaton in automata]
     tree = TokenTree(model, [[*prompt, *row.take()] for prompt, row in zip(prompts, rows, strict=True)], pad_id)
     logits, grown = tree.logits, _Grown(len(rows))
+    _refuse_long(rows, most)
     while not all(row.done for row in rows):
         for row, token in zip(rows, draw(_masked(logits, rows)).tolist(), strict=True):
             row.choose(token)
-        if any(len(row.tokens) > most for row in rows):
-            raise EngineError("the text did not end in time", value=most, allowed="a schema of shorter texts")
+        _refuse_long(rows, most)
         if not all(row.done for row in rows):
             logits = grown.read(tree, [row.take() for row in rows])
     return [row.tokens for row in rows]
+
+
+def _refuse_long(rows: Sequence[_Row], most: int) -> None:
+    if any(len(row.tokens) > most for row in rows):
+        raise EngineError("the text did not end in time", value=most, allowed="a schema of shorter texts")
 
 
 class _Row:
