@@ -1,4 +1,5 @@
-"""Generated conversations, many at a time: what users say is drawn, what is answered is what the terminal's chat answers.
+"""Generated conversations, many at a time: what users say is drawn, the answers are
+those of the terminal's chat.
 
 Kept in parts on disk, so that a run that was broken off goes on where it was.
 """

@@ -1,4 +1,4 @@
-"""OpenDialKG's film dialogues as data: a catalog of what its knowledge graph names, sequences to learn, turns to answer.
+"""OpenDialKG's film dialogues as data: a catalog of what its graph names, sequences to learn, turns to answer.
 
 The published split is by turn, so a dialogue may stand in several parts of it, and a later turn's context then shows an
 earlier turn's answer. Dialogues of which any turn is in validation or test are left out of what is learnt from.
@@ -22,7 +22,7 @@ _LISTS = {"genre": "genres", "director": "director", "actor": "cast", "writer": 
 
 @dataclass(frozen=True)
 class Turn:
-    """context: what was said, oldest first, the user last; named: items that it names; answers: what was recommended."""
+    """context: what was said, oldest first, the user last; named: items in it; answers: what was recommended."""
 
     dialogue: int
     context: tuple[str, ...]

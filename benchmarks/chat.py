@@ -95,7 +95,8 @@ def rules(
     claims = [
         claim("chat.rules_met", 1 - tally.broken / max(1, tally.rules), "share", ">=", 1, n=tally.rules,
               note=f"{said}; rules as understood and shown, by a verifier of its own"),
-        claim("chat.rules_met.as_meant", 1 - tally.meant_broken / max(1, tally.meant), "share", ">=", None, n=tally.meant,
+        claim("chat.rules_met.as_meant", 1 - tally.meant_broken / max(1, tally.meant), "share", ">=", None,
+              n=tally.meant,
               note="the same slates against the rules that were meant: misread requests count"),
         claim("chat.foreign_items", strange, "items", "<=", 0, n=tally.items,
               note=f"out of catalog {tally.unknown}, doubled {tally.doubled}, rejected or seen {tally.unwanted}"),
@@ -120,11 +121,11 @@ def user(bundle: Bundle, reader: Reader, data: Path, most: int) -> tuple[list[Cl
     over = mean_interval(ours - rival)
     claims = [
         claim("chat.hit10_gain", ours.mean() / max(1e-9, pages.mean()), "ratio", ">=", 1.2, n=len(ours),
-              note=f"Hit@10 within {TURNS} turns {ours.mean():.3f}, first request only and its next pages {pages.mean():.3f}"),
+              note=f"Hit@10 within {TURNS} turns {ours.mean():.3f}, first request and its next pages {pages.mean():.3f}"),
         claim("chat.hit10_gain.first_slate", ours.mean() / max(1e-9, once.mean()), "ratio", ">=", 1.2, n=len(ours),
               note=f"over the first slate alone, {once.mean():.3f}"),
         claim("chat.hit10_over_sasrec_low", over.low, "Hit@10", ">=", 0, n=len(ours), low=over.low, high=over.high,
-              note=f"SASRec under the same rules and conversation {rival.mean():.3f}; paired difference {over.mean:+.3f}"),
+              note=f"SASRec, same rules and conversation, {rival.mean():.3f}; paired difference {over.mean:+.3f}"),
     ]  # fmt: skip
     return claims, {
         "users": len(ours),

@@ -19,7 +19,7 @@ from genrec.items.text import OFFLINE, encode_texts, offline_encoder_installed
 from genrec.priors.mix import Float32, standardised
 
 LIKED, DISLIKED, MOOD, UNLIKE = 1.0, 2.0, 1.0, 0.5
-"""Log-weights: of a liked trait, against a disliked one, per deviation of likeness to a mood, and to what was disliked."""
+"""Log-weights: of a liked trait, against a disliked one, per deviation of likeness to a mood or a disliked item."""
 
 
 @dataclass(frozen=True)

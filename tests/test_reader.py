@@ -156,7 +156,8 @@ def test_a_talk_asks_once_recommends_cites_and_says_when_nothing_fits(tiny: Tiny
     catalog = recommender.catalog
     title = catalog.titles[0]
     talk = Talk(recommender, reader=Script(
-        Request(talk=True), Request(), Request(liked=(catalog.item_ids[0],), count=3, moods=("tense",)), Request(others=True),
+        Request(talk=True), Request(), Request(liked=(catalog.item_ids[0],), count=3, moods=("tense",)),
+        Request(others=True),
         Request(rules=(Rule(field="year", op=">", value=3000),)), Request(talk=True),
     ))  # fmt: skip
     assert "surprise me" in talk.say("hello")

@@ -82,8 +82,10 @@ class Mentions:
         """The message with its mentions marked; the same message always gets the same marks."""
         text = message[:LONGEST]
         taken, spans = _Taken(), self.links.spans(text)
-        for found in (self._quoted(text), _long_titles(text, spans), self._quantities(text), _shown(text), self._steps(text),
-                      self._names(text, spans), self._named_fields(text), self._counts(text)):  # fmt: skip
+        for found in (
+            self._quoted(text), _long_titles(text, spans), self._quantities(text), _shown(text), self._steps(text),
+            self._names(text, spans), self._named_fields(text), self._counts(text),
+        ):  # fmt: skip
             taken.add(found)
         taken.replace(self._near_titles(text, taken.mentions))
         taken.add(self._phrases(text, taken.mentions))
@@ -123,20 +125,28 @@ class Mentions:
 
     def _quantities(self, text: str) -> list[Mention]:
         return [
-            Mention(one.start, one.end, one.kind, number=one.value, field=self.numbers.kinds.get(_UNIT.get(one.kind, one.kind), ""))  # type: ignore[arg-type]
+            Mention(one.start, one.end, one.kind, number=one.value, field=self._counted(one.kind))
             for one in quantities(text)
-            if one.kind != "number"
-        ]  # fmt: skip
+            if one.kind != "number" and not _bracketed(text, one.start, one.end)
+        ]
+
+    def _counted(self, kind: str) -> str:
+        """The field that holds such a quantity; empty where there is none."""
+        return self.numbers.kinds.get("year" if kind == "decade" else kind, "")
 
     def _counts(self, text: str) -> list[Mention]:
         return [
-            Mention(one.start, one.end, "number", number=one.value) for one in quantities(text) if one.kind == "number"
+            Mention(one.start, one.end, "number", number=one.value)
+            for one in quantities(text)
+            if one.kind == "number" and not _bracketed(text, one.start, one.end)
         ]
 
     def _steps(self, text: str) -> list[Mention]:
         found = []
         for one in steps(text):
-            kind: Kind = (("high" if one.up else "low"), ("higher" if one.up else "lower"))[one.compared]  # type: ignore[assignment]
+            kind: Kind = "high" if one.up else "low"
+            if one.compared:
+                kind = "higher" if one.up else "lower"
             field = self.numbers.kinds.get(one.quantity, "")
             if not field and one.quantity == "minutes":
                 field = self.numbers.kinds.get("pages", "")
@@ -270,7 +280,7 @@ def nearest(said: str, names: Sequence[str], least: float = _NEAR) -> tuple[str,
 
 def field_names(catalog: Catalog) -> dict[str, str]:
     """What the fields may be called, English and Chinese → field; longer names first."""
-    found = {}
+    found: dict[str, str] = {}
     for field in catalog.fields:
         plain = field.replace("_", " ").casefold()
         found |= {plain: field}
@@ -300,23 +310,22 @@ class _Taken:
             self.mentions.append(one)
 
 
-_UNIT = {"decade": "year"}
 _CLAUSE = re.compile(r"[.;,!?。，；！？]")
-_AFTER_CUES = (
-    (re.compile(r"^\s*(?:执导|导演的|拍的|导的)"), ("director", "author")),
-    (re.compile(r"^\s*(?:主演|演的|出演)"), ("cast", "actor", "stars")),
+Cue = tuple[re.Pattern[str], Literal["before", "after"], tuple[str, ...]]
+_ABOUT = r"(?:\bplot about|\bset in|\bdealing with|\binvolving|题材是)\s*$"
+_CUES: tuple[Cue, ...] = (
+    *((cue, "before", names) for cue, names in lexicon.FIELD_CUES),
+    (re.compile(_ABOUT, re.IGNORECASE), "before", ("keyword", "keywords", "tag")),
+    (re.compile(r"^\s*(?:执导|导演的|拍的|导的)"), "after", ("director", "author")),
+    (re.compile(r"^\s*(?:主演|演的|出演)"), "after", ("cast", "actor", "stars")),
 )
-_MORE_CUES = (
-    (re.compile(r"(?:\bplot about|\bset in|\bdealing with|\binvolving|\bfeaturing|题材是)\s*$", re.IGNORECASE), ("keyword", "keywords", "tag")),
-)  # fmt: skip
+"""Words beside a value, and the names that its field may then have."""
 
 
 def _field_of(before: str, after: str, span: Span) -> tuple[str, str]:
     """The field that the words around the value speak of, else the catalog's first that holds it."""
-    cues = [(cue.search(before), names) for cue, names in (*lexicon.FIELD_CUES, *_MORE_CUES)]
-    cues += [(cue.search(after), names) for cue, names in _AFTER_CUES]
-    for found, names in cues:
-        for name in span.fields if found else ():
+    for cue, place, names in _CUES:
+        for name in span.fields if cue.search(before if place == "before" else after) else ():
             if name.removesuffix("s") in {one.removesuffix("s") for one in names}:
                 return name, span.fields[name]
     return next(iter(span.fields.items()))
@@ -334,6 +343,11 @@ def _long_titles(text: str, spans: Sequence[Span]) -> list[Mention]:
 
 def _shown(text: str) -> list[Mention]:
     return [Mention(one.start, one.end, "shown", place=one.place) for one in places(text)]
+
+
+def _bracketed(text: str, start: int, end: int) -> bool:
+    """A year in brackets belongs to the title before it."""
+    return text[start - 1 : start] == "(" and text[end : end + 1] == ")"
 
 
 def _whole(name: str) -> str:

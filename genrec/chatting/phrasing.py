@@ -26,10 +26,10 @@ T = TypeVar("T")
 Part = Literal["ask", "trim", "limit", "like", "solo"]
 Use = Literal["train", "valid", "test"]
 FILLS: dict[str, Kind] = {
-    "value": "value", "values": "value", "by": "value", "with": "value", "from": "value", "about": "value", "who": "value",
-    "item": "item", "shown": "shown", "year": "year", "decade": "decade", "minutes": "minutes", "price": "price",
-    "pages": "pages", "amount": "amount", "number": "number", "field": "field", "fieldname": "field", "phrase": "phrase",
-    "low": "low", "high": "high", "lower": "lower", "higher": "higher",
+    "value": "value", "values": "value", "by": "value", "with": "value", "from": "value", "about": "value",
+    "who": "value", "item": "item", "shown": "shown", "year": "year", "decade": "decade", "minutes": "minutes",
+    "price": "price", "pages": "pages", "amount": "amount", "number": "number", "field": "field",
+    "fieldname": "field", "phrase": "phrase", "low": "low", "high": "high", "lower": "lower", "higher": "higher",
 }  # fmt: skip
 """What may stand in braces → the kind of mention that it is."""
 _BRACES = re.compile(r"\{(?P<fill>\w+)(?:\.(?P<role>\w+))?\}")

@@ -59,9 +59,10 @@ class Meaning:
             count=next((count for count in counts if 1 <= count <= 100), None),
             surprise=reading.act == "surprise", others=reading.act == "more", afresh=reading.act == "reset",
             also=reading.also, talk=reading.act == "talk",
-            forget=tuple(dict.fromkeys(one.field for one, role in said if role == "drop" and one.field and one.kind != "value")),
+            forget=tuple(dict.fromkeys(one.field for one, role in said if _drops(one, role))),
             withdrawn=_traits(said, "drop"), withdrawn_items=_ids(said, "drop", slate),
-            taken_as=tuple((marked.message[one.start : one.end], self._name(one)) for one, role in said if one.near and role != "none"),
+            taken_as=tuple((marked.message[one.start : one.end], self._name(one)) for one, role in said
+                           if one.near and role != "none"),
             language=language, unlinked=_unlinked(marked, said),
         )  # fmt: skip
 
@@ -121,6 +122,11 @@ class Meaning:
     def _listed(self) -> frozenset[str]:
         schema = self.catalog.table.schema
         return frozenset(name for name in self.catalog.fields if isinstance(schema[name], pl.List))
+
+
+def _drops(one: Mention, role: str) -> bool:
+    """Whether the rules on this mention's field are void."""
+    return role == "drop" and bool(one.field) and one.kind != "value"
 
 
 def _of(said: Sequence[Said], field: str, role: str) -> list[str]:

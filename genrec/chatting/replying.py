@@ -53,22 +53,20 @@ _SAID: dict[Language, dict[str, str]] = {
 def reply(
     whole: Conversation, lines: Sequence[Line], *, degraded: bool = False, titles: Mapping[str, str] | None = None
 ) -> str:
-    """The items, numbered, under what was understood; then what was left aside. titles: of the items that were named."""
+    """The items, numbered, under what was understood; then what was left aside. titles: of items that were named."""
     said = _SAID[whole.language]
     opening = said["fits"].format(rules=rules_in_words(whole.rules)) if whole.rules else said["here"]
     listed = [f"{place}. {_line(line)}" for place, line in enumerate(lines, 1)]
-    return "\n".join(
-        filter(
-            None, [opening, *listed, went_by(whole, titles or {}), said["degraded"] if degraded else "", _aside(whole)]
-        )
-    )
+    notes = [went_by(whole, titles or {}), said["degraded"] if degraded else "", _aside(whole)]
+    return "\n".join(filter(None, [opening, *listed, *notes]))
 
 
 def went_by(whole: Conversation, titles: Mapping[str, str]) -> str:
     """What beside the rules was understood: likes, traits, moods; empty where nothing was."""
     said = _SAID[whole.language]
     names = {
-        "like": _names(whole.liked, titles), "unlike": _names(whole.disliked, titles), "seen": _names(whole.seen, titles),
+        "like": _names(whole.liked, titles), "unlike": _names(whole.disliked, titles),
+        "seen": _names(whole.seen, titles),
         "mood": _quoted(whole.moods), "no_mood": _quoted(whole.unwanted_moods),
     }  # fmt: skip
     rules = {"fond": rules_in_words(whole.liked_traits), "cold": rules_in_words(whole.disliked_traits)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from genrec.chatting.lexicon import NUMBERS
 
@@ -72,7 +72,7 @@ _NO_NUMBER = r"(?!\s+than\s+(?:the\s+)?(?:\d|['’]\d|one\b|two\b|three\b|an?\s+
 _STEPS: tuple[tuple[str, bool, bool, str], ...] = (
     ("minutes", False, True, rf"\b(?:shorter|briefer|quicker){_NO_NUMBER}\b|更短|短(?:一点|一些|些|点)"),
     ("minutes", True, True, rf"\b(?:longer|lengthier){_NO_NUMBER}\b|更长|长(?:一点|一些|些|点)"),
-    ("year", False, True, rf"\b(?:older|less recent|less modern){_NO_NUMBER}\b|更老|更早|更旧|(?:老|早|旧)(?:一点|一些|些|点)"),
+    ("year", False, True, rf"\b(?:older|less recent|less modern){_NO_NUMBER}\b|更[老早旧]|[老早旧](?:一点|一些|些|点)"),
     ("year", True, True, rf"\b(?:newer|more recent|more modern){_NO_NUMBER}\b|更新|更近|(?:新|近)(?:一点|一些|些|点)"),
     ("price", False, True, rf"\b(?:cheaper|less expensive|less pricey){_NO_NUMBER}\b|更便宜|便宜(?:一点|一些|些|点)"),
     ("price", True, True, rf"\b(?:pricier|more expensive|dearer){_NO_NUMBER}\b|更贵|贵(?:一点|一些|些|点)"),
@@ -122,16 +122,19 @@ DECADE_WORDS = {
 _AMOUNT = rf"(?:\d{{1,6}}(?:\.\d+)?|{'|'.join(NUMBERS)})"
 
 
+Counted = Literal["year", "decade", "minutes", "price", "pages", "number"]
+
+
 class Quantity(NamedTuple):
-    """kind: year, decade, minutes, price, pages or number; value: in the catalog's unit, a decade's first year."""
+    """value: in the catalog's unit, a decade's first year."""
 
     start: int
     end: int
-    kind: str
+    kind: Counted
     value: float
 
 
-_QUANTITIES = (
+_QUANTITIES: tuple[tuple[Counted, re.Pattern[str]], ...] = (
     ("decade", re.compile(
         r"(?:\bthe\s+)?(?<![a-z\d'’])['’]?(?P<digits>(?:1[89]|20)\d0|[0-9]0)(?:['’]?s\b|\s*年代)"
         rf"|\b(?:the\s+)?(?P<word>{'|'.join(word for word in DECADE_WORDS if word.isascii())})\b"
@@ -149,7 +152,8 @@ _QUANTITIES = (
         r"\b(?P<few>a couple(?: of)?|half a dozen|a dozen)\b|(?<![a-z\d.])(?P<digits>\d{1,4}(?:\.\d+)?)(?![a-z\d%])"
         rf"|\b(?P<word>{'|'.join(word for word in NUMBERS if word.isascii() and word != 'one')})\b"
         r"|(?<=\bjust )(?P<one>one)\b|(?<=\bonly )(?P<only>one)\b"
-        r"|(?P<zh>[两二三四五六七八九十])(?=\s*[部个本首款件])|(?<=只要)(?P<onezh>一)(?=[部个本首款件])", re.IGNORECASE)),
+        r"|(?P<zh>[两二三四五六七八九十])(?=\s*[部个本首款件])"
+        r"|(?<=只要)(?P<onezh>一)(?=[部个本首款件])", re.IGNORECASE)),
 )  # fmt: skip
 _FEW = {"a couple": 2, "a couple of": 2, "half a dozen": 6, "a dozen": 12}
 

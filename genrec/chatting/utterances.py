@@ -1,6 +1,7 @@
-"""Requests drawn from a catalog and a phrasebook, each with what it means: data to learn reading from, and to test it.
+"""Requests drawn from a catalog and a phrasebook, each with what it means: to learn reading from, and to test it.
 
-What is named is drawn so that it means one thing: a value that stands in one field, a title of one item. Knows no model.
+What is named is drawn so that it means one thing: a value that stands in one field, a title of one item. Knows no
+model.
 """
 
 from __future__ import annotations
@@ -23,23 +24,32 @@ from genrec.chatting.roles import Reading
 from genrec.chatting.spoken import places
 
 SHAPES: tuple[tuple[float, tuple[Part, ...]], ...] = (
-    (3, ("ask",)), (2, ("ask", "trim")), (1, ("ask", "trim", "trim")), (2, ("ask", "limit")), (1, ("ask", "trim", "limit")),
-    (1, ("ask", "limit", "limit")), (2, ("like",)), (1, ("like", "ask")), (1, ("like", "limit")), (0.5, ("like", "like")),
-    (2, ("limit",)), (1, ("limit", "limit")), (0.7, ("trim",)), (4, ("solo",)), (0.6, ("solo", "limit")),
+    (3, ("ask",)), (2, ("ask", "trim")), (1, ("ask", "trim", "trim")), (2, ("ask", "limit")),
+    (1, ("ask", "trim", "limit")), (1, ("ask", "limit", "limit")), (2, ("like",)), (1, ("like", "ask")),
+    (1, ("like", "limit")), (0.5, ("like", "like")), (2, ("limit",)), (1, ("limit", "limit")), (0.7, ("trim",)),
+    (4, ("solo",)), (0.6, ("solo", "limit")),
 )  # fmt: skip
 """How often a message is made of which parts."""
 _FIELDS = {"by": ("director", "author", "brand", "artist"), "with": ("cast", "actor", "stars"),
            "from": ("country", "origin"), "about": ("keyword", "tag", "topic")}  # fmt: skip
 _PEOPLE = (*_FIELDS["by"], *_FIELDS["with"])
-_STEPS = {
+_STEPS: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     ("en", "low"): {"minutes": ("short",), "year": ("old",), "price": ("cheap", "affordable")},
     ("en", "high"): {"minutes": ("long", "lengthy"), "year": ("recent", "modern", "new"), "price": ("expensive",)},
     ("en", "lower"): {"minutes": ("shorter",), "year": ("older",), "price": ("cheaper", "less expensive")},
-    ("en", "higher"): {"minutes": ("longer",), "year": ("newer", "more recent"), "price": ("pricier", "more expensive")},
+    ("en", "higher"): {
+        "minutes": ("longer",), "year": ("newer", "more recent"), "price": ("pricier", "more expensive"),
+    },
     ("zh", "low"): {"minutes": ("短",), "year": ("老",), "price": ("便宜",)},
     ("zh", "high"): {"minutes": ("长",), "year": ("新",), "price": ("贵",)},
-    ("zh", "lower"): {"minutes": ("短一点", "更短", "短些"), "year": ("老一点", "更老", "早一点"), "price": ("便宜一点", "更便宜")},
-    ("zh", "higher"): {"minutes": ("长一点", "更长", "长些"), "year": ("新一点", "更新", "新些"), "price": ("贵一点", "更贵")},
+    ("zh", "lower"): {
+        "minutes": ("短一点", "更短", "短些"), "year": ("老一点", "更老", "早一点"),
+        "price": ("便宜一点", "更便宜"),
+    },
+    ("zh", "higher"): {
+        "minutes": ("长一点", "更长", "长些"), "year": ("新一点", "更新", "新些"),
+        "price": ("贵一点", "更贵"),
+    },
 }  # fmt: skip
 
 

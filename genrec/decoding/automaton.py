@@ -8,7 +8,7 @@ maxItems), enum, const, boolean, null, integer, number, string (maxLength), anyO
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -137,15 +137,10 @@ def _build(net: _Net, start: int, schema: Any) -> int:
         return net.joined([net.literal(start, _compact(one)) for one in schema["enum"]])
     if "anyOf" in schema:
         return net.joined([_build(net, start, one) for one in schema["anyOf"]])
-    kinds = {
-        "object": _object, "array": _array, "string": _string, "integer": _integer, "number": _decimal,
-        "boolean": lambda net, start, _: net.joined([net.literal(start, "true"), net.literal(start, "false")]),
-        "null": lambda net, start, _: net.literal(start, "null"),
-    }  # fmt: skip
     kind = schema.get("type")
-    if kind not in kinds:
+    if kind not in _KINDS:
         raise _uncovered(schema)
-    return kinds[kind](net, start, schema)
+    return _KINDS[kind](net, start, schema)
 
 
 def _object(net: _Net, start: int, schema: dict[str, Any]) -> int:
@@ -233,6 +228,21 @@ def _compact(value: Any) -> str:
 def _uncovered(schema: Any) -> EngineError:
     return EngineError(
         "this engine writes no JSON by such a schema", value=str(schema)[:120], where="schema",
-        allowed="object, array, string, integer, number, boolean, null, enum, const, anyOf, without recursion or bounds "
-        "other than minItems, maxItems and maxLength", remedy="simplify the schema, or serve the bundle with vLLM",
+        allowed="object, array, string, integer, number, boolean, null, enum, const, anyOf, without recursion or "
+        "bounds other than minItems, maxItems and maxLength",
+        remedy="simplify the schema, or serve the bundle with vLLM",
     )  # fmt: skip
+
+
+def _boolean(net: _Net, start: int, schema: dict[str, Any]) -> int:
+    return net.joined([net.literal(start, "true"), net.literal(start, "false")])
+
+
+def _null(net: _Net, start: int, schema: dict[str, Any]) -> int:
+    return net.literal(start, "null")
+
+
+_KINDS: dict[str, Callable[[_Net, int, dict[str, Any]], int]] = {
+    "object": _object, "array": _array, "string": _string, "integer": _integer, "number": _decimal,
+    "boolean": _boolean, "null": _null,
+}  # fmt: skip

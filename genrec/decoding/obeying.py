@@ -29,7 +29,7 @@ def write(
     pad_id: int,
     most: int,
 ) -> list[list[int]]:
-    """Tokens after each prompt, whose text its automaton accepts. Raises EngineError for one that needs more than `most`.
+    """Tokens after each prompt, whose text its automaton accepts. Raises EngineError for more than `most` of them.
 
     draw: float32 [rows, vocabulary], −inf where a token may not come → token numbers, int64 [rows].
     """

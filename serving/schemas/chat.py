@@ -65,8 +65,8 @@ class ChatRequest(BaseModel):
 
 
 class Understood(Answer):
-    """What the conversation came to: rules are met by every item, traits and moods move the order. unlinked: what of the
-    last message the catalog does not know; taken_as: misspelt names in it, and what they were taken for."""
+    """What the conversation came to: rules are met by every item, traits and moods move the order. unlinked: what of
+    the last message the catalog does not know; taken_as: misspelt names in it, and what they were taken for."""
 
     liked: list[str]
     disliked: list[str]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +36,8 @@ SLATE = CATALOG.item_ids[:4]
         ("I liked Interstelar", "i liked A:item"),
         ("I liked “The Blurbing Snark”", "i liked A:phrase “the blurbing snark”"),
         ("something gripping about war", "something A:phrase gripping about B:value"),
-        ("推荐5部九十年代的科幻电影，不要恐怖，两小时以内", "推荐 A:number 部 B:decade 的 C:value 电影，不要 D:value ， E:minutes 以内"),
+        ("推荐5部九十年代的科幻电影", "推荐 A:number 部 B:decade 的 C:value 电影"),
+        ("不要恐怖，两小时以内", "不要 A:value ， B:minutes 以内"),
         ("第二部不错，短一点的", "A:shown 不错， B:lower 的"),
         ("under $20", "under A:price"),
         ("an hour and a half at most", "A:minutes at most"),
@@ -143,7 +146,7 @@ PIECES = (
 def test_any_text_with_any_roles_is_a_request_of_the_catalog(message: str, data: st.DataObject) -> None:
     found = MENTIONS.find(message)
     ends = [(one.start, one.end) for one in found.mentions]
-    assert all(before[1] <= after[0] for before, after in zip(ends, ends[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(ends))
     roles = tuple(data.draw(st.sampled_from(ROLES[one.kind])) for one in found.mentions)
     request = MEANING.request(found, Reading(roles), "en", SLATE)
     assert set(request.liked) | set(request.disliked) | set(request.seen) <= set(TITLES)

@@ -25,7 +25,8 @@ SHOP = Catalog.from_table(
     pl.DataFrame(
         {
             "item_id": [f"i{place}" for place in range(8)],
-            "title": ["Copper Kettle", "Steel Kettle", "Oak Table", "Pine Table", "Wool Blanket", "Silk Scarf", "Clay Pot", "Glass Jar"],
+            "title": ["Copper Kettle", "Steel Kettle", "Oak Table", "Pine Table", "Wool Blanket", "Silk Scarf", 
+                      "Clay Pot", "Glass Jar"],
             "material": ["copper", "steel", "oak", "pine", "wool", "silk", "clay", "glass"],
             "brand": ["Hearth", "Hearth", "Timber", "Timber", "Loom", "Loom", "Kiln", "Kiln"],
             "price": [30, 25, 220, 140, 60, 45, 12, 8],
