@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _chat_verify import Tally
 
+from benchmarks._chat_verify import Tally
 from genrec.batching import recommend_many
 from genrec.chatting.conversation import Conversation
 from genrec.chatting.mentions import Marked, marked

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from _chat_dialogues import Turn, catalog, learnable, turns
-from _chat_encoder import EncoderReader
 from rapidfuzz import fuzz
 
+from benchmarks._chat_dialogues import Turn, catalog, learnable, turns
+from benchmarks._chat_encoder import EncoderReader
 from genrec.benchmarking import Claim, claim
 from genrec.catalog import Catalog
 from genrec.chatting.conversation import Leaning

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from _chat_conversations import TURNS, obeyed
-from _chat_user import seekers, told
 
-from genrec.benchmarking import Claim, claim, write_results
+from benchmarks._chat_conversations import TURNS, obeyed
+from benchmarks._chat_transcript import write_down
+from benchmarks._chat_user import seekers, told
+from genrec.benchmarking import ROOT, Claim, claim, write_results
 from genrec.bundle import Bundle
 from genrec.chatting.phrasing import Phrasebook, phrasebook
 from genrec.chatting.request import Language
@@ -35,7 +36,7 @@ from genrec.tuning.readtest import Case, by_family, cases, exact, readings
 from genrec.tuning.settings import SplitSettings
 from genrec.tuning.splits import split_of
 
-PARTS = ("parse", "rules", "user", "opendialkg", "iard")
+PARTS = ("parse", "rules", "user", "opendialkg", "iard", "transcript")
 _SEED = 20_261
 
 
@@ -52,13 +53,16 @@ def main() -> None:
         "user": lambda: user(bundle, reader, arguments.data, arguments.users),
     }
     if "opendialkg" in arguments.parts or "iard" in arguments.parts:
-        from _chat_people import iard, opendialkg
+        from benchmarks._chat_people import iard, opendialkg
 
         parts |= {
             "opendialkg": lambda: opendialkg(reader, arguments.shared / "opendialkg", arguments.opendialkg),
             "iard": lambda: iard(reader, arguments.shared, books),
         }
     for part in arguments.parts:
+        if part == "transcript":
+            write_down(Recommender.open(bundle), ROOT / "docs" / "chat_transcript.md")
+            continue
         claims, config = parts[part]()
         write_results("chat", {"part": part, "bundle": bundle.version, **config}, claims, keep=True)
 
@@ -121,7 +125,7 @@ def user(bundle: Bundle, reader: Reader, data: Path, most: int) -> tuple[list[Cl
     over = mean_interval(ours - rival)
     claims = [
         claim("chat.hit10_gain", ours.mean() / max(1e-9, pages.mean()), "ratio", ">=", 1.2, n=len(ours),
-              note=f"Hit@10 within {TURNS} turns {ours.mean():.3f}, first request and its next pages {pages.mean():.3f}"),
+              note=f"Hit@10 in {TURNS} turns {ours.mean():.3f}, first request and its next pages {pages.mean():.3f}"),
         claim("chat.hit10_gain.first_slate", ours.mean() / max(1e-9, once.mean()), "ratio", ">=", 1.2, n=len(ours),
               note=f"over the first slate alone, {once.mean():.3f}"),
         claim("chat.hit10_over_sasrec_low", over.low, "Hit@10", ">=", 0, n=len(ours), low=over.low, high=over.high,

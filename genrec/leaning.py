@@ -63,4 +63,5 @@ def feels(encoder: str) -> bool:
 
 @lru_cache(maxsize=2048)
 def _vector(words: str) -> Float32:
-    return encode_texts([words], OFFLINE)[0]
+    found: Float32 = encode_texts([words], OFFLINE)[0]
+    return found

@@ -66,6 +66,7 @@ LAYERS = {
     "decoding.driver": 2,
     "decoding.meter": 2,
     "decoding.remote": 2,
+    "tuning.readtest": 5,
     "tuning.result": 5,
     "tuning.sequence": 5,
     "tuning.weighing": 5,
