@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from genrec.answers import Recommendation
+from genrec.chatting.conversation import Leaning
 from genrec.fusing import Bool, Ranking
 from genrec.ragged import Int64, Ragged
 from genrec.recommender import Recommender
@@ -25,6 +26,7 @@ class Ask:
     weights: Mapping[str, float] | None = None
     explain: bool = False
     profile: str = ""
+    leaning: Leaning | None = None
 
 
 def recommend_many(recommender: Recommender, asks: Sequence[Ask]) -> list[Recommendation]:
@@ -35,7 +37,7 @@ def recommend_many(recommender: Recommender, asks: Sequence[Ask]) -> list[Recomm
     return [
         recommender.recommend(
             ask.history, ask.k, allowed=ask.allowed, repeats=True, weights=ask.weights, explain=ask.explain,
-            profile=ask.profile, ranked=rankings.get(place),
+            profile=ask.profile, leaning=ask.leaning, ranked=rankings.get(place),
         )
         for place, ask in enumerate(asks)
     ]  # fmt: skip
@@ -56,7 +58,9 @@ def _ranked(recommender: Recommender, asks: Sequence[Ask]) -> list[Ranking]:
     masks = [ask.allowed if recommender.available is None else ask.allowed & recommender.available for ask in asks]
     fusion = recommender.weighted(asks[0].weights)
     most = max(ask.k for ask in asks)
-    found = fusion.rank(Ragged.from_lists(chosen), most, allowed=masks, profiles=[ask.profile for ask in asks])
+    nudges = [recommender.nudge(ask.leaning) for ask in asks]
+    profiles = [ask.profile for ask in asks]
+    found = fusion.rank(Ragged.from_lists(chosen), most, allowed=masks, profiles=profiles, nudges=nudges)
     return [
         Ranking(one.items[: ask.k], one.logprobs[: ask.k], one.scores[: ask.k])
         for ask, one in zip(asks, found, strict=True)

@@ -1,6 +1,7 @@
 """The bundle on disk: the only contract between training and serving. Immutable, hashed, torch-free to open.
 
     manifest.json  README.md  catalog.parquet  model/  adapter/ (perhaps)  index/  prompts/<language>/  priors/
+    chat/ (perhaps: the voice that reads requests, and the phrasings that it learnt from)
 
 Does not know how a model is trained or run (see model.loading).
 """
@@ -68,6 +69,8 @@ class Manifest(BaseModel):
     """Hash of the interactions that training saw."""
     seed: int
     """Seed of the run."""
+    chat: str | None = None
+    """How the voice that reads requests is kept in chat/: `full` weights or a `lora` adapter; None: there is none."""
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Metric → value, low, high (bootstrap interval)."""
     packages: dict[str, str] = Field(default_factory=dict)
@@ -138,6 +141,23 @@ class Bundle:
             whole = manifest.model_copy(update={"files": hashes, "packages": packages, "written_by": __version__})
             (new / "manifest.json").write_text(whole.model_dump_json(indent=1), encoding="utf-8")
         return cls(folder, whole)
+
+    def extended(self, folder: Path, fill: Callable[[Path], None], **stated: Any) -> Bundle:
+        """This bundle with what `fill` writes into a copy of its folder, and these fields of the manifest anew.
+
+        folder: where it is written; it may be this bundle's own, which then gives way once all is written. What stood
+        there before stays as it is on disk until then. Raises BundleError, StorageError.
+        """
+        refuse_foreign(folder)
+        with replaced(folder) as new:
+            shutil.copytree(self.folder, new, dirs_exist_ok=True)
+            (new / "manifest.json").unlink()
+            fill(new)
+            files = [path for path in sorted(new.rglob("*")) if path.is_file()]
+            hashes = {path.relative_to(new).as_posix(): sha256(path) for path in files}
+            whole = self.manifest.model_copy(update={**stated, "files": hashes, "written_by": __version__})
+            (new / "manifest.json").write_text(whole.model_dump_json(indent=1), encoding="utf-8")
+        return type(self)(folder, whole)
 
     @cached_property
     def catalog(self) -> Catalog:

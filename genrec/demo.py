@@ -40,6 +40,8 @@ class Plan:
     seconds: float = 330.0
     users: int = 2000
     overrides: tuple[str, ...] = ()
+    chat: bool = False
+    """Whether the bundle learns to read requests once all else is done; the time for it comes on top."""
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -105,6 +107,10 @@ def show(plan: Plan, console: Console) -> Outcome:
         samples = answered(recommender, compared.split.test)
     for one in samples:
         _show_sample(one, recommender, console)
+    if plan.chat:
+        with clock.part("chat"):
+            console.print("the bundle learns to read requests; how it ranks stays as it is", highlight=False)
+            run_training("chat.py", ["--bundle", str(plan.out / "bundle")])
     outcome = Outcome(compared, samples, clock.parts | {"total": clock.total})
     write_json(plan.out / "results.json", as_json(outcome, plan))
     _close(plan, outcome, console)
@@ -168,3 +174,5 @@ def _close(plan: Plan, outcome: Outcome, console: Console) -> None:
     console.print(TRUTH)
     ask = f'genrec recommend --bundle {plan.out / "bundle"} --history "Alien; Blade Runner"'
     console.print(f"Ask it yourself: {ask}", highlight=False, markup=False)
+    if plan.chat:
+        console.print(f"Talk to it: genrec chat --bundle {plan.out / 'bundle'}", highlight=False, markup=False)

@@ -41,12 +41,19 @@ class Fusion:
     rescued: int = 50
 
     def rank(
-        self, histories: Ragged, k: int, *, allowed: Sequence[Bool | None], profiles: Sequence[str] = ()
+        self,
+        histories: Ragged,
+        k: int,
+        *,
+        allowed: Sequence[Bool | None],
+        profiles: Sequence[str] = (),
+        nudges: Sequence[Float32 | None] = (),
     ) -> list[Ranking]:
-        """The k best allowed items of each history; allowed: bool [items] for each, None for all."""
+        """The k best allowed items of each history; allowed: bool [items] for each, None for all; nudges: what joins
+        the priors of each, float32 [items]."""
         trie = self.asking.index.trie
         prompts = [self.asking.ids(histories[row], profiles[row] if profiles else "") for row in range(len(histories))]
-        priors = self.mix.values(histories) if self.mix else None
+        priors = self._priors(histories, nudges)
         views = [
             View.of(trie, allowed=mask, prior=None if priors is None else priors[row])
             for row, mask in enumerate(allowed)
@@ -55,6 +62,15 @@ class Fusion:
         if priors is None:
             return [Ranking(one.items[:k], one.logprobs[:k], one.logprobs[:k]) for one in found]
         return self._joined(prompts, found, priors, allowed, k)
+
+    def _priors(self, histories: Ragged, nudges: Sequence[Float32 | None]) -> Float32 | None:
+        """float32 [histories, items], or None where nothing but the model speaks."""
+        priors = self.mix.values(histories) if self.mix else None
+        if not any(nudge is not None for nudge in nudges):
+            return priors
+        none = np.zeros(len(self.asking.index.trie), dtype=np.float32)
+        added = np.stack([none if nudge is None else nudge for nudge in nudges])
+        return added if priors is None else priors + added
 
     def _joined(
         self,

@@ -14,12 +14,15 @@ from genrec.answers import EvidenceShown, Recommendation, RecommendedItem, ToldI
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
+from genrec.chatting.conversation import Leaning
 from genrec.decoding.engine import Engine
 from genrec.errors import ConfigError, EngineError
 from genrec.explaining import Explainer, Explanation
 from genrec.fusing import Bool, Fusion, Ranking, unseen
+from genrec.leaning import Leaner
 from genrec.model.loading import load, vocabulary_of
-from genrec.priors import Mix
+from genrec.priors import Content, Mix
+from genrec.priors.mix import Float32, standardised
 from genrec.priors.popularity import Popular
 from genrec.priors.stored import load_priors
 from genrec.ragged import Int64, Ragged
@@ -41,6 +44,8 @@ class Recommender:
     """The catalog after edits, in place of the bundle's."""
     available: Bool | None = None
     """Items that may be recommended, bool [items]; None: all."""
+    leaner: Leaner | None = None
+    """What a conversation's leanings are read by; None: they are left aside."""
     edition: int = 0
     """Number of the last catalog edit; 0: the bundle's own catalog."""
 
@@ -62,7 +67,9 @@ class Recommender:
         known = {prior.name for prior in priors}
         weights = {name: weight for name, weight in bundle.manifest.prior_weights.items() if name in known}
         explainer = Explainer(engine, asking, vocabulary, bundle.prompts, bundle.catalog)
-        return cls(bundle, Fusion(engine, asking, Mix(priors, weights), width), popular, explainer)
+        content = next((prior.vectors for prior in priors if isinstance(prior, Content)), None)
+        leaner = Leaner(bundle.catalog, content, bundle.manifest.encoder)
+        return cls(bundle, Fusion(engine, asking, Mix(priors, weights), width), popular, explainer, leaner=leaner)
 
     @property
     def catalog(self) -> Catalog:
@@ -83,12 +90,14 @@ class Recommender:
         weights: Mapping[str, float] | None = None,
         explain: bool = True,
         profile: str = "",
+        leaning: Leaning | None = None,
         ranked: Ranking | None = None,
     ) -> Recommendation:
         """The k best items after a history of item ids, oldest first.
 
         exclude: ids never shown; allowed: bool [items], a hard filter; repeats: whether items of the history may come
         again; weights: of priors, in place of the bundle's; profile: words on what the history leaves out;
+        leaning: what moves scores beside them;
         ranked: the ranking, where it is there already. Raises
         UnknownItem, ConfigError.
         """
@@ -97,10 +106,11 @@ class Recommender:
         chosen = self.catalog.numbers(history)
         mask = self._mask(chosen, exclude, allowed, repeats)
         fusion = self.weighted(weights)
-        ranking = self._rank(fusion, chosen, k, mask, profile) if ranked is None else ranked
+        ranking = self._rank(fusion, chosen, k, mask, profile, self.nudge(leaning)) if ranked is None else ranked
         told = self.explainer.explain(chosen, ranking.items.tolist()) if explain and len(chosen) else []
         asked = {"history": list(history), "k": k, "exclude": sorted(exclude), "repeats": repeats}
         asked |= {"profile": profile} if profile else {}
+        asked |= {"leaning": repr(leaning)} if leaning else {}
         asked |= {"edition": self.edition} if self.edition else {}
         asked |= {"weights": dict(fusion.mix.weights), "allowed": "" if allowed is None else allowed.tobytes().hex()}
         return Recommendation(
@@ -146,11 +156,18 @@ class Recommender:
         old = self.fusion
         return Fusion(old.engine, old.asking, old.mix.with_weights(weights), old.width, old.rescued)
 
-    def _rank(self, fusion: Fusion, chosen: Int64, k: int, mask: Bool, profile: str) -> Ranking:
+    def nudge(self, leaning: Leaning | None) -> Float32 | None:
+        """What a leaning adds to the priors, float32 [items]; None: nothing."""
+        return self.leaner.values(leaning) if leaning and self.leaner is not None else None
+
+    def _rank(
+        self, fusion: Fusion, chosen: Int64, k: int, mask: Bool, profile: str, nudge: Float32 | None = None
+    ) -> Ranking:
         if len(chosen):
-            return fusion.rank(Ragged.from_lists([chosen]), k, allowed=[mask], profiles=[profile])[0]
+            return fusion.rank(Ragged.from_lists([chosen]), k, allowed=[mask], profiles=[profile], nudges=[nudge])[0]
         counts = self.popular.counts if self.popular is not None else np.zeros(len(mask), dtype=np.float32)
-        values = np.where(mask, np.log1p(counts), -np.inf).astype(np.float64)
+        liked = np.log1p(counts) if nudge is None else standardised(np.log1p(counts)[None])[0] + nudge
+        values = np.where(mask, liked, -np.inf).astype(np.float64)
         best = np.lexsort((np.arange(len(values)), -values))[: min(k, int(mask.sum()))]
         return Ranking(best.astype(np.int64), values[best], values[best])
 

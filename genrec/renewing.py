@@ -16,6 +16,7 @@ from genrec.fusing import Fusion
 from genrec.indexing import placed
 from genrec.items.codes import Float32
 from genrec.items.text import TFIDF, encode_texts, encoder_name, item_texts, unit
+from genrec.leaning import Leaner
 from genrec.priors import Content, Mix, Popular
 from genrec.recommender import Recommender
 
@@ -34,10 +35,13 @@ def changed(recommender: Recommender, changes: Sequence[ItemChange], edition: in
             fusion.engine, fusion.asking, explainer.vocabulary, explainer.prompts, catalog, explainer.kept
         )
     popular = next((prior for prior in fusion.mix.priors if isinstance(prior, Popular)), recommender.popular)
+    content = next((prior.vectors for prior in fusion.mix.priors if isinstance(prior, Content)), None)
+    leaner = Leaner(catalog, content, recommender.bundle.manifest.encoder)
     mask = availability(catalog, recommender.available, changes)
     return replace(
-        recommender, live=catalog, fusion=fusion, explainer=explainer, popular=popular, available=mask, edition=edition
-    )
+        recommender, live=catalog, fusion=fusion, explainer=explainer, popular=popular, available=mask, leaner=leaner,
+        edition=edition,
+    )  # fmt: skip
 
 
 def _wider(recommender: Recommender, catalog: Catalog) -> Fusion:

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from genrec.answers import Recommendation, RecommendedItem, ToldItem
+from genrec.chatting.conversation import Leaning
 from genrec.chatting.rules import Bool, Rule, allowed, relaxed
 from genrec.diversity import spread
 from genrec.errors import ConfigError
@@ -28,15 +29,18 @@ _NOTES = {
 }
 
 
-async def slate(service: Service, asked: SlateRequest, past: Past) -> Slate:
-    """The answer. Raises EngineBusy where it has to be refused, and GenrecErrors for what does not fit."""
+async def slate(service: Service, asked: SlateRequest, past: Past, leaning: Leaning | None = None) -> Slate:
+    """The answer; leaning: what a conversation leans to, which moves scores.
+
+    Raises EngineBusy where it has to be refused, and GenrecErrors for what does not fit."""
     _check(service, asked)
     live = service.live
-    key = (asked.user_id or "", (past.version, live.edition, past.shown, past.profile, asked.model_dump_json()))
+    said = (past.version, live.edition, past.shown, past.profile, asked.model_dump_json(), leaning)
+    key = (asked.user_id or "", said)
     if (kept := service.cache.get(key)) is not None:
         return kept
     mask = _mask(live, asked, past)
-    made = await _made(service, live, asked, past, mask) if mask.any() else _nothing(live, asked, past)
+    made = await _made(service, live, asked, past, mask, leaning) if mask.any() else _nothing(live, asked, past)
     if asked.user_id is not None:
         await service.stored(service.store.record, _record(asked, live, made))
     if not made.degraded or not past.shown:
@@ -81,11 +85,15 @@ def _mask(live: Live, asked: SlateRequest, past: Past) -> Bool:
     return mask
 
 
-async def _made(service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool) -> Slate:
-    if not past.shown:
+async def _made(
+    service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool, leaning: Leaning | None
+) -> Slate:
+    if not past.shown and not leaning:
         return _slate(live, asked, past, live.by_priors((), mask, asked.k, asked.weights), "history")
     try:
-        items, read = await _ranked(service, live, asked, past, mask)
+        items, read = await _ranked(service, live, asked, past, mask, leaning)
+        if not past.shown:
+            return _slate(live, asked, past, items, "history")
         return _slate(live, asked, past.cut(read), items)
     except EngineDown as down:
         service.metrics.degraded.labels(down.reason).inc()
@@ -94,7 +102,7 @@ async def _made(service: Service, live: Live, asked: SlateRequest, past: Past, m
 
 
 async def _ranked(
-    service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool
+    service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool, leaning: Leaning | None = None
 ) -> tuple[list[RecommendedItem], int]:
     """The items, and how many of the history's the prompt showed."""
     plain = asked.diversity == 0
@@ -111,10 +119,11 @@ async def _ranked(
             deadline,
             live.edition,
             past.profile,
+            leaning,
         ),
     )
     picked = _spread(live, found.items, asked)
-    if plain or not asked.explain:
+    if plain or not asked.explain or not past.shown:
         return picked, found.window.shown
     told = await reasons(service, past, [item.id for item in picked])
     reasoned = [

@@ -1,20 +1,26 @@
 """A conversation → what to ask of the catalog, and the answer in words. Knows no HTTP.
 
-What users and assistants wrote is read by the grammar alone: items and rules of the catalog come out, nothing else.
+What users and assistants wrote is read by the bundle's own model, or by the grammar: items, rules and leanings in terms
+of the catalog come out, nothing else.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from genrec.catalog import Catalog
 from genrec.chatting.conversation import Conversation
 from genrec.chatting.linking import examples
-from genrec.chatting.replying import Line, no_match, question, reply
+from genrec.chatting.replying import Line, no_match, question, reply, small_talk
+from genrec.chatting.request import Request
 from genrec.chatting.understanding import LONGEST, Grammar
 from genrec.errors import ConfigError
 from serving.answering import slate
+from serving.engine.messages import Read
+from serving.engine.room import EngineDown
 from serving.past import Past
 from serving.schemas.chat import ChatRequest, Message
 from serving.schemas.recommendations import MOST_RULES, Slate, SlateRequest
@@ -35,12 +41,31 @@ class Talk:
     followup: str | None
 
 
-def understand(grammar: Grammar, messages: Sequence[Message]) -> Conversation:
+async def understand(service: Service, messages: Sequence[Message]) -> Conversation:
     """All that the users said, oldest first; what the assistant had listed before counts as shown.
 
-    Raises ConfigError for a message that is too long.
+    Read by the bundle's model where it has learnt to and the engine is up, else by the grammar. Raises ConfigError for
+    a message that is too long, EngineBusy.
     """
-    whole, shown = Conversation(), list[str]()
+    grammar = await asyncio.to_thread(lambda: service.live.spoken.grammar)
+    said = await asyncio.to_thread(_said, grammar, messages)
+    whole = Conversation()
+    for one, request in zip(said, await _read(service, grammar, said), strict=True):
+        whole = whole.revised(request, one.shown)
+    return whole
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A user's message; slate: the items listed last before it; shown: all that were listed before it."""
+
+    text: str
+    slate: tuple[str, ...]
+    shown: tuple[str, ...]
+
+
+def _said(grammar: Grammar, messages: Sequence[Message]) -> list[_Said]:
+    found, slate, shown = list[_Said](), tuple[str, ...](), list[str]()
     for message in messages:
         if message.role == "user":
             if len(message.text) > LONGEST:  # a rule at its end would be dropped in silence
@@ -48,24 +73,43 @@ def understand(grammar: Grammar, messages: Sequence[Message]) -> Conversation:
                     "a message is too long to be read whole", value=len(message.text), where="messages",
                     allowed=f"{LONGEST:,} characters", remedy="say it in fewer words",
                 )  # fmt: skip
-            whole = whole.revised(grammar(message.text), shown)
+            found.append(_Said(message.text, slate, tuple(shown)))
         elif message.role == "assistant":
-            shown += _listed(grammar, message.text)
-    return whole
+            listed = tuple(_listed(grammar, message.text))
+            slate = listed or slate
+            shown += listed
+    return found
+
+
+async def _read(service: Service, grammar: Grammar, said: Sequence[_Said]) -> list[Request]:
+    if service.live.bundle.manifest.chat is not None:
+        texts, slates = tuple(one.text for one in said), tuple(one.slate for one in said)
+        try:
+            found: list[Request] = await service.room.ask(
+                "read", lambda number, deadline: Read(number, texts, slates, deadline)
+            )
+            return found
+        except EngineDown:
+            pass
+    return await asyncio.to_thread(lambda: [grammar(one.text, one.slate) for one in said])
 
 
 async def talk(service: Service, asked: ChatRequest, past: Past, whole: Conversation) -> Talk:
     """The answer; raises what `slate` raises."""
     live = service.live
+    if whole.talk and not whole.vague:
+        return Talk(small_talk(whole), whole, None, None)
     if whole.vague and not past.shown:
         ask = question(whole, examples(live.catalog))
         return Talk("\n".join(filter(None, [reply_aside(whole), ask])), whole, None, ask)
-    made = await slate(service, wish(service, asked, whole), _with_liked(past, whole))
+    made = await slate(service, wish(service, asked, whole), _with_liked(past, whole), whole.leaning or None)
     if made.no_match is not None:
         text = no_match(whole, made.no_match.relax, made.no_match.would_leave)
     else:
         lines = [Line(item.title, item.explanation or "") for item in made.items]
-        text = reply(whole, lines, degraded=made.note.startswith("the language model"))
+        text = reply(
+            whole, lines, degraded=made.note.startswith("the language model"), titles=_titles(live.catalog, whole)
+        )
     return Talk(text, whole, made, None)
 
 
@@ -76,7 +120,7 @@ def reply_aside(whole: Conversation) -> str:
 
 def wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequest:
     """What is asked of the catalog; raises ConfigError for more than a request may hold, rather than cut it."""
-    exclude = list(dict.fromkeys([*whole.disliked, *whole.shown]))
+    exclude = list(whole.excluded)
     if len(exclude) > MOST_ITEMS:
         raise ConfigError(
             "too many items were named in one conversation", value=len(exclude), where="messages",
@@ -103,6 +147,12 @@ def _with_liked(past: Past, whole: Conversation) -> Past:
     liked = tuple(item for item in whole.liked)
     shown = (*(item for item in past.shown if item not in liked), *liked)
     return replace(past, shown=shown, seen=tuple(dict.fromkeys([*past.seen, *liked])))
+
+
+def _titles(catalog: Catalog, whole: Conversation) -> dict[str, str]:
+    """Of the items that the user named, as far as they are still there."""
+    named = [item for item in (*whole.liked, *whole.disliked, *whole.seen) if catalog.holds(item)]
+    return {item: catalog.titles[int(number)] for item, number in zip(named, catalog.numbers(named), strict=True)}
 
 
 def _listed(grammar: Grammar, text: str) -> list[str]:

@@ -98,6 +98,15 @@ GENRES_ZH = {
     "西班牙": "spain",
 }  # fmt: skip
 """What a Chinese request calls values that an English catalog holds."""
+MOODS_ZH = {
+    "温馨": "heartwarming", "感人": "touching", "烧脑": "mind-bending", "治愈": "comforting",
+    "压抑": "oppressive", "刺激": "thrilling", "文艺": "arthouse", "热血": "rousing",
+    "诡异": "eerie", "暖心": "heartwarming", "深刻": "profound", "唯美": "beautiful",
+    "荒诞": "absurd", "沉闷": "dull", "血腥": "bloody", "催泪": "tear-jerking",
+    "励志": "inspiring", "悠闲": "leisurely", "轻松": "light-hearted", "搞笑": "hilarious",
+    "浪漫": "romantic", "紧张": "tense", "黑暗": "dark",
+}  # fmt: skip
+"""Chinese words for a mood, for an encoder that reads English."""
 ALIASES_EN = {
     "sci-fi": "science fiction", "scifi": "science fiction", "sf": "science fiction", "romantic": "romance",
     "funny": "comedy", "scary": "horror", "animated": "animation", "cartoon": "animation", "french": "france",

@@ -11,6 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import polars as pl
@@ -78,6 +79,16 @@ class Links:
         _add_aliases(values)
         return cls({name: tuple(ids) for name, ids in titles.items() if name}, dict(values), list(titles))
 
+    @cached_property
+    def _starts(self) -> frozenset[str]:
+        """First words of all that is known: most words of a message begin nothing."""
+        return frozenset(name.split(" ", 1)[0] for names in (self.values, self.titles) for name in names)
+
+    @cached_property
+    def value_names(self) -> list[str]:
+        """Normalised values, for a fuzzy look-up."""
+        return list(self.values)
+
     def spans(self, message: str) -> list[Span]:
         """What the catalog knows of the message, from left to right, without overlap; the longest run wins."""
         found, known = words(_folded_same_length(message)), []
@@ -104,6 +115,8 @@ class Links:
         return self.titles[best[0][0]][0]
 
     def _longest(self, message: str, run: list[Word]) -> Span | None:
+        if normal(_folded(run[0].text)) not in self._starts:
+            return None
         for size in range(len(run), 0, -1):
             start, end = run[0].start, run[size - 1].end
             name = normal(_folded(message[start:end]))

@@ -57,7 +57,8 @@ class Grammar:
         listed = frozenset(name for name in catalog.fields if isinstance(schema[name], pl.List))
         return cls(Links.of(catalog), Numbers.of(catalog), names, listed)
 
-    def __call__(self, message: str) -> Request:
+    def __call__(self, message: str, slate: Sequence[str] = ()) -> Request:
+        """The request; a grammar knows no way to speak of the slate."""
         text = message[:LONGEST]
         numeric = self.numbers.find(text)
         mentions = self._mentions(text, numeric)

@@ -27,7 +27,7 @@ NEXT = """[bold]genrec[/bold] {version}: recommends by writing the next item, an
 [dim]genrec --help lists everything; genrec COMMAND --help its options.[/dim]"""
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.prepare, data.validate, data.index),
-    "Models": (training.train, measuring.evaluate),
+    "Models": (training.train, training.train_chat, measuring.evaluate),
     "Answers": (answers.recommend, answers.explain, serving.chat),
     "Service": (serving.serve, serving.key),
     "Bundles": (bundles.copy, bundles.push, bundles.export),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from genrec.cli.shared import ConfigFile, DataFolder, Overrides, console, quiet_models
+from genrec.cli.shared import BundleFolder, ConfigFile, DataFolder, Overrides, console, quiet_models
 from genrec.doctor import require
 
 
@@ -35,14 +35,34 @@ def train(
     console().print(out_line, highlight=False, markup=False)
 
 
+def train_chat(
+    bundle: BundleFolder,
+    overrides: Overrides = None,
+    config: ConfigFile = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; default: the bundle itself.")] = None,
+    phrasings: Annotated[Path | None, typer.Option(help="Folder with <language>/chat/families.yaml.")] = None,
+) -> None:
+    """Teaches a bundle to read requests, English and Chinese: runs training/chat.py. How it ranks does not change."""
+    require("train")
+    from genrec.programs import run_training
+
+    arguments = ["--bundle", str(bundle)]
+    arguments += ["--config", str(config)] if config else []
+    arguments += ["--out", str(out)] if out else []
+    arguments += ["--phrasings", str(phrasings)] if phrasings else []
+    run_training("chat.py", [*arguments, "--", *(overrides or ())])
+    console().print(f"next: genrec chat --bundle {out or bundle}", highlight=False, markup=False)
+
+
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for data, bundle and results.")] = Path("demo"),
     seconds_budget: Annotated[float, typer.Option(min=60, help="Time to aim at, in seconds.")] = 330,
     users: Annotated[int, typer.Option(min=50, help="Simulated viewers.")] = 2000,
+    chat: Annotated[bool, typer.Option(help="Whether the bundle then learns to read requests (minutes more).")] = True,
 ) -> None:
     """Trains, measures, recommends and explains on the bundled films, in minutes on two cores."""
     require("train")
     quiet_models()
     from genrec.demo import Plan, show
 
-    show(Plan(out=out, seconds=seconds_budget, users=users), console())
+    show(Plan(out=out, seconds=seconds_budget, users=users, chat=chat), console())

@@ -13,10 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from genrec.decoding.automaton import automaton
 from genrec.decoding.engine import Candidates, Float64, Prompt, TextRule, check, widen
 from genrec.decoding.masking import logprobs_at
 from genrec.decoding.meter import Meter
+from genrec.decoding.obeying import write
 from genrec.decoding.tree import TokenTree
+from genrec.decoding.writing import Writer
 from genrec.errors import EngineError
 from genrec.items.trie import View
 from genrec.ragged import Int64
@@ -28,7 +31,7 @@ _LOGITS = 1 << 28  # of one step of a batch: 1 GiB in float32
 
 class TorchEngine:
     """code_ids: per level the token number of every code (Vocabulary.code_ids); context: longest prompt in tokens;
-    meter: what counts and times."""
+    meter: what counts and times; writer: how text under a schema is spelt."""
 
     def __init__(
         self,
@@ -40,8 +43,10 @@ class TorchEngine:
         context: int = 1 << 20,
         batch_tokens: int = 16384,
         meter: Meter | None = None,
+        writer: Writer | None = None,
     ) -> None:
         self.model = model.eval()
+        self._writer = writer
         self._codes = tuple(code_ids)
         self._pad, self._end, self._batch_tokens = pad_id, end_id, batch_tokens
         self._meter = meter or Meter()
@@ -50,7 +55,7 @@ class TorchEngine:
         self._device = next(model.parameters()).device
         self._columns = [torch.from_numpy(level).to(self._device) for level in self._codes]
         pad = [] if pad_id == end_id else [torch.tensor([pad_id], device=self._device)]
-        self._unspeakable = torch.cat([*self._columns, *pad])
+        self._unspeakable = torch.cat([*self._columns, *pad, torch.zeros(0, dtype=torch.int64, device=self._device)])
 
     @torch.inference_mode()
     def beam(self, prompts: Sequence[Prompt], views: Sequence[View], width: int) -> list[Candidates]:
@@ -74,11 +79,25 @@ class TorchEngine:
         if rule.max_tokens < 1:
             raise EngineError("a text of no tokens", value=rule.max_tokens, allowed="1 or more")
         if rule.schema is not None:
-            raise EngineError(
-                "the torch engine writes no JSON by schema", remedy="serve the bundle with the vLLM engine"
-            )
+            return self.write(prompts, [rule.schema] * len(prompts), rule)
         check(prompts, len(prompts), self._context - rule.max_tokens)
         return self._in_batches(prompts, 1, lambda rows: self._generate([prompts[i] for i in rows], rule))
+
+    @torch.inference_mode()
+    def write(self, prompts: Sequence[Prompt], schemas: Sequence[str], rule: TextRule) -> list[list[int]]:
+        """Compact JSON after each prompt that obeys its own schema; raises EngineError for a schema that this engine
+        does not cover (decoding.automaton), or a text of more than `rule.max_tokens`."""
+        if self._writer is None:
+            raise EngineError("this engine was opened without a spelling", remedy="open it with a Writer")
+        check(prompts, len(schemas), self._context - rule.max_tokens)
+        writer, automata = self._writer, [automaton(schema) for schema in schemas]
+        return self._in_batches(
+            prompts, 1,
+            lambda rows: write(
+                self.model, [prompts[i] for i in rows], [automata[i] for i in rows], writer, _Draw(len(rows), rule),
+                pad_id=self._pad, most=rule.max_tokens,
+            ),
+        )  # fmt: skip
 
     def _in_batches(
         self, prompts: Sequence[Prompt], entries: int, work: Callable[[list[int]], list[Found]]

@@ -54,4 +54,4 @@ def engine_of(
     model: torch.nn.Module | PreTrainedModel, vocabulary: Vocabulary, context: int, meter: Meter | None = None
 ) -> TorchEngine:
     ends = {"pad_id": vocabulary.pad_id, "end_id": vocabulary.end_id}
-    return TorchEngine(model, vocabulary.code_ids, **ends, context=context, meter=meter)
+    return TorchEngine(model, vocabulary.code_ids, **ends, context=context, meter=meter, writer=vocabulary.writer)

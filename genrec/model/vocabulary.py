@@ -15,6 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AddedToken, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from genrec.decoding.writing import Writer, spelling_of
 from genrec.errors import IndexingError
 from genrec.items.index import ItemIndex, code_token
 from genrec.ragged import Int64
@@ -76,6 +77,15 @@ class Vocabulary:
                 "the tokenizer lacks code tokens", value=missing[0], remedy="use the tokenizer of the same bundle"
             )
         return tuple(np.array([numbers[token] for token in level], dtype=np.int64) for level in wanted)
+
+    @cached_property
+    def writer(self) -> Writer:
+        """How text under a schema is spelt: without code tokens and markers."""
+        aside = set(self.tokenizer.get_added_vocab())
+        names: list[str | None] = [None] * len(self.tokenizer)
+        for token, number in self.tokenizer.get_vocab().items():
+            names[number] = None if token in aside else token
+        return Writer(spelling_of(names), self.ids)
 
     @property
     def pad_id(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genrec.changing import ItemChange
+from genrec.chatting.conversation import Leaning
 from genrec.chatting.rules import Bool
 from genrec.errors import GenrecError
 
@@ -28,6 +29,7 @@ class Rank:
     deadline: float
     edition: int
     profile: str
+    leaning: Leaning | None = None
 
     def mask(self, items: int) -> Bool:
         """bool [items]; what was not known when the request was made is not allowed."""
@@ -47,6 +49,16 @@ class Tell:
     number: int
     history: tuple[str, ...]
     items: tuple[str, ...]
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Read:
+    """What do these messages mean, each with the slate that it was said to?"""
+
+    number: int
+    messages: tuple[str, ...]
+    slates: tuple[tuple[str, ...], ...]
     deadline: float
 
 

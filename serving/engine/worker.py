@@ -22,12 +22,27 @@ from prometheus_client.exposition import generate_latest
 from genrec.batching import Ask, recommend_many
 from genrec.bundle import Bundle
 from genrec.changing import ItemChange
+from genrec.chatting.request import Request
 from genrec.decoding.engine import Engine
 from genrec.decoding.meter import Meter, Prometheus
 from genrec.errors import EngineDied, GenrecError, IndexingError
 from genrec.model.loading import load
+from genrec.reader import Reader
 from genrec.recommender import Recommender
-from serving.engine.messages import Broken, Change, Done, Failed, Fits, Late, Measured, Rank, Ready, Tell, Unchanged
+from serving.engine.messages import (
+    Broken,
+    Change,
+    Done,
+    Failed,
+    Fits,
+    Late,
+    Measured,
+    Rank,
+    Read,
+    Ready,
+    Tell,
+    Unchanged,
+)
 
 
 def serve(connection: Connection, settings: dict[str, Any]) -> None:
@@ -87,6 +102,7 @@ class Desk:
         self._meter = Prometheus(self._registry)
         self.recommender = _opened(settings, self._meter)
         self._meter.catalog(self.recommender.fusion.asking.index.version)
+        self.reader = Reader.open(self.recommender.bundle)
         self._ahead = self.recommender.explainer.prepare()
 
     def prepare(self) -> bool:
@@ -133,7 +149,9 @@ class Desk:
             where = tuple(f"{one.filename}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)[-5:])
             return Failed(message.number, None, type(error).__name__, where)
 
-    def _answer(self, message: Rank | Tell | Fits) -> Any:
+    def _answer(self, message: Rank | Read | Tell | Fits) -> Any:
+        if isinstance(message, Read):
+            return self._read(message)
         if isinstance(message, Fits):
             self._with(message.changes, self.recommender.edition)
             return None
@@ -168,7 +186,13 @@ class Desk:
         if asked.edition > self.recommender.edition:
             raise RuntimeError("an edit of the catalog is missing")
         mask = asked.mask(len(self.recommender.catalog))
-        return Ask(asked.history, asked.k, mask, asked.weights, asked.explain, asked.profile)
+        return Ask(asked.history, asked.k, mask, asked.weights, asked.explain, asked.profile, asked.leaning)
+
+    def _read(self, asked: Read) -> list[Request]:
+        if self.reader is None:
+            raise RuntimeError("this bundle has not learnt to read")
+        self.reader = self.reader.of(self.recommender.catalog)
+        return self.reader.read(asked.messages, asked.slates)
 
     def _tell(self, asked: Tell) -> Any:
         return self.recommender.told(asked.history, asked.items)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -35,8 +34,7 @@ async def completions(asked: ChatRequest, request: Request, service: Served) -> 
     if asked.model not in (NAME, service.live.version):
         return problems.answer(404, "no such model", allowed=f"{NAME}, {service.live.version}", param="model")
     past = await past_of(service, asked.user, asked.history)
-    grammar = await asyncio.to_thread(lambda: service.live.spoken.grammar)
-    done = await talk(service, asked, past, await asyncio.to_thread(understand, grammar, asked.messages))
+    done = await talk(service, asked, past, await understand(service, asked.messages))
     answer = _completion(service, done, past)
     note(request, items=len(answer.items), degraded=answer.degraded, stream=asked.stream)
     if asked.stream:
@@ -58,8 +56,10 @@ def _completion(service: Service, done: Talk, past: Past) -> ChatCompletion:
         recommendation_id=made.id if made is not None else None,
         items=made.items if made is not None else [],
         constraints=Understood(
-            liked=list(whole.liked), disliked=list(whole.disliked), rules=list(whole.rules), count=whole.count,
-            surprise=whole.surprise, unlinked=list(whole.unlinked),
+            liked=list(whole.liked), disliked=list(whole.disliked), seen=list(whole.seen), rules=list(whole.rules),
+            liked_traits=list(whole.liked_traits), disliked_traits=list(whole.disliked_traits),
+            moods=list(whole.moods), unwanted_moods=list(whole.unwanted_moods), count=whole.count,
+            surprise=whole.surprise, unlinked=list(whole.unlinked), taken_as=dict(whole.taken_as),
         ),
         followup=done.followup, no_match=made.no_match if made is not None else None,
         window=made.window if made is not None else past.window, degraded=made is not None and made.degraded,

@@ -65,14 +65,21 @@ class ChatRequest(BaseModel):
 
 
 class Understood(Answer):
-    """What the conversation came to. unlinked: what of the last message the catalog does not know."""
+    """What the conversation came to: rules are met by every item, traits and moods move the order. unlinked: what of
+    the last message the catalog does not know; taken_as: misspelt names in it, and what they were taken for."""
 
     liked: list[str]
     disliked: list[str]
+    seen: list[str]
     rules: list[Rule]
+    liked_traits: list[Rule]
+    disliked_traits: list[Rule]
+    moods: list[str]
+    unwanted_moods: list[str]
     count: int | None
     surprise: bool
     unlinked: list[str]
+    taken_as: dict[str, str]
 
 
 class Said(Answer):
