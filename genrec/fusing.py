@@ -56,6 +56,12 @@ class Fusion:
             return [Ranking(one.items[:k], one.logprobs[:k], one.logprobs[:k]) for one in found]
         return self._joined(prompts, found, priors, allowed, k)
 
+    def scores(self, histories: Ragged, items: Int64) -> Float64:
+        """The score of these items after each history, float64 [histories, items]."""
+        codes = self.asking.index.codes[items]
+        found = np.stack(self.engine.score(self.asking.batch(histories), [codes] * len(histories)))
+        return found + self.mix.values(histories)[:, items] if self.mix else found
+
     def _joined(
         self,
         prompts: list[list[int]],
@@ -75,6 +81,28 @@ class Fusion:
             best = np.lexsort((items, -scores))[:k]
             out.append(Ranking(items[best], logprobs[best], scores[best]))
         return out
+
+
+@dataclass(frozen=True)
+class Slated:
+    """A ranking as explanations ask about it. k: items of the slate, 0: there is none; allowed: bool [items], what may
+    come; profile: words on what histories leave out."""
+
+    fusion: Fusion
+    k: int = 0
+    allowed: Bool | None = None
+    profile: str = ""
+
+    def scores(self, histories: Sequence[Int64], items: Int64) -> Float64:
+        return self.fusion.scores(Ragged.from_lists(histories), items)
+
+    def slates(self, histories: Sequence[Int64]) -> list[Int64] | None:
+        """The slate after each history, under the request's own rules; what is taken out of a history stays unseen."""
+        if not self.k:
+            return None
+        read = Ragged.from_lists(histories)
+        found = self.fusion.rank(read, self.k, allowed=[self.allowed] * len(read), profiles=[self.profile] * len(read))
+        return [one.items for one in found]
 
 
 def _best_others(prior: Float32, allowed: Bool | None, known: Int64, most: int) -> Int64:
