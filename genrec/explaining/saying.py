@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from genrec.explaining.evidence import KEPT, Told
 from genrec.prompting import Part, Prompt
+from genrec.slots import markers_in
 
 CAUSAL = re.compile(r"\b(because|since|so here|so now)\b|因为|由于", re.IGNORECASE)
 """Words that say that an interaction moved the item."""
+_LIKED = {"liked_1", "liked_2"}
 
 
 class Situation(NamedTuple):
@@ -33,6 +35,8 @@ def sentences(prompt: Prompt, now: Situation) -> tuple[str, ...]:
     if not texts and now.part == "short":
         texts = prompt.fitting(fields, now.sharing)
     said = dict.fromkeys(one for text in texts for one in text)
+    if now.part == "counterfactual":  # what is gone without two choices need not be gone without one of them
+        return tuple(one for one in said if len(markers_in(one) & _LIKED) == now.sharing)
     if not now.fields and not now.moved and now.part in ("reason", "short"):
         return ()  # nothing is known but that the one came after the other
     return tuple(one for one in said if now.moved or not CAUSAL.search(one))

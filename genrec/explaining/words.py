@@ -28,21 +28,18 @@ TASK = "explain"
 CALM = 0.5
 """Situations are drawn with their count to this power: seldom ones are learnt too. So are texts by how many sentences
 they stand for."""
-WARM = 16
+WARM = 12
 """Sentences drawn of a situation ahead of requests, so that the model has been asked most of what it will be."""
 REASONS: tuple[Part, ...] = ("reason", "short")
 
 
 def situations(fields: Sequence[str], parts: Sequence[Part] = REASONS) -> list[Situation]:
-    """All that can come up where items share these fields: one of them, none, two; moved or not."""
+    """What comes up where items share these fields: one of them, none, two; each with interactions that moved them."""
     told = [*((one,) for one in fields), (), *permutations(fields, 2)]
     reasons = [part for part in parts if part in REASONS]
-    found = [
-        Situation(part, names, count, moved)
-        for part in reasons for names in told for count in range(1, KEPT + 1) for moved in (True, False)
-    ]  # fmt: skip
+    found = [Situation(part, names, count, True) for part in reasons for names in told for count in (1, KEPT)]
     found += [Situation("contrast", names, 1, True) for names in told if len(names) < 2 and "contrast" in parts]
-    found += [Situation("counterfactual", (), count, True) for count in (1, 2) if "counterfactual" in parts]
+    found += [Situation("counterfactual", (), count, True) for count in (1, KEPT) if "counterfactual" in parts]
     return found + [Situation("rule", (), 0, False)] * ("rule" in parts)
 
 
