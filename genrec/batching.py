@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from genrec.answers import Recommendation
+from genrec.chatting.rules import Rule
+from genrec.explaining import Length
 from genrec.fusing import Bool, Ranking
 from genrec.ragged import Int64, Ragged
 from genrec.recommender import Recommender
@@ -25,6 +27,8 @@ class Ask:
     weights: Mapping[str, float] | None = None
     explain: bool = False
     profile: str = ""
+    length: Length = "normal"
+    rules: tuple[Rule, ...] = ()
 
 
 def recommend_many(recommender: Recommender, asks: Sequence[Ask]) -> list[Recommendation]:
@@ -35,7 +39,7 @@ def recommend_many(recommender: Recommender, asks: Sequence[Ask]) -> list[Recomm
     return [
         recommender.recommend(
             ask.history, ask.k, allowed=ask.allowed, repeats=True, weights=ask.weights, explain=ask.explain,
-            profile=ask.profile, ranked=rankings.get(place),
+            profile=ask.profile, ranked=rankings.get(place), length=ask.length, rules=ask.rules,
         )
         for place, ask in enumerate(asks)
     ]  # fmt: skip

@@ -56,10 +56,11 @@ class Fusion:
             return [Ranking(one.items[:k], one.logprobs[:k], one.logprobs[:k]) for one in found]
         return self._joined(prompts, found, priors, allowed, k)
 
-    def scores(self, histories: Ragged, items: Int64) -> Float64:
+    def scores(self, histories: Ragged, items: Int64, profile: str = "") -> Float64:
         """The score of these items after each history, float64 [histories, items]."""
         codes = self.asking.index.codes[items]
-        found = np.stack(self.engine.score(self.asking.batch(histories), [codes] * len(histories)))
+        prompts = [self.asking.ids(histories[row], profile) for row in range(len(histories))]
+        found = np.stack(self.engine.score(prompts, [codes] * len(histories)))
         return found + self.mix.values(histories)[:, items] if self.mix else found
 
     def _joined(
@@ -94,7 +95,7 @@ class Slated:
     profile: str = ""
 
     def scores(self, histories: Sequence[Int64], items: Int64) -> Float64:
-        return self.fusion.scores(Ragged.from_lists(histories), items)
+        return self.fusion.scores(Ragged.from_lists(histories), items, self.profile)
 
     def slates(self, histories: Sequence[Int64]) -> list[Int64] | None:
         """The slate after each history, under the request's own rules; what is taken out of a history stays unseen."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from genrec.changing import ItemChange
-from genrec.chatting.rules import Bool
+from genrec.chatting.rules import Bool, Rule
 from genrec.errors import GenrecError
+from genrec.explaining import Length
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Rank:
     deadline: float
     edition: int
     profile: str
+    length: Length = "normal"
+    rules: tuple[Rule, ...] = ()
 
     def mask(self, items: int) -> Bool:
         """bool [items]; what was not known when the request was made is not allowed."""
@@ -48,6 +51,7 @@ class Tell:
     history: tuple[str, ...]
     items: tuple[str, ...]
     deadline: float
+    length: Length = "normal"
 
 
 @dataclass(frozen=True)

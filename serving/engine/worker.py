@@ -168,10 +168,12 @@ class Desk:
         if asked.edition > self.recommender.edition:
             raise RuntimeError("an edit of the catalog is missing")
         mask = asked.mask(len(self.recommender.catalog))
-        return Ask(asked.history, asked.k, mask, asked.weights, asked.explain, asked.profile)
+        return Ask(
+            asked.history, asked.k, mask, asked.weights, asked.explain, asked.profile, asked.length, asked.rules
+        )  # fmt: skip
 
     def _tell(self, asked: Tell) -> Any:
-        return self.recommender.told(asked.history, asked.items)
+        return self.recommender.told(asked.history, asked.items, asked.length)
 
 
 def unfit(recommender: Recommender, changes: Sequence[ItemChange]) -> tuple[str, ...]:
