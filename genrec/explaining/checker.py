@@ -145,12 +145,27 @@ def _foreign_names(text: str, names: dict[str, str]) -> Iterator[str]:
 
 def _without(names: dict[str, str], text: str) -> str:
     """The text with each name that stands there as a whole replaced by its marker, longer names first."""
-    markers = {form: marker for marker, name in names.items() for form in (name[:1].upper() + name[1:], name)}
-    longest = sorted(markers, key=len, reverse=True)
-    whole = "|".join(f"{_edge(name[0], '<')}{re.escape(name)}{_edge(name[-1], '')}" for name in longest if name)
-    return re.sub(whole, lambda found: f"{{{markers[found[0]]}}}", text)
+    forms = {form: marker for marker, name in names.items() for form in (name[:1].upper() + name[1:], name) if form}
+    parts = [text]  # text and markers in turn
+    for form in sorted(forms, key=len, reverse=True):
+        if form in text:
+            cut = [_cut(part, form, forms[form]) if place % 2 == 0 else [part] for place, part in enumerate(parts)]
+            parts = [one for pieces in cut for one in pieces]
+    return "".join(f"{{{part}}}" if place % 2 else part for place, part in enumerate(parts))
 
 
-def _edge(sign: str, side: str) -> str:
-    """A word of Latin letters ends at a word's edge; a Chinese one has no such edges."""
-    return f"(?{side}!\\w)" if sign.isalnum() and sign.isascii() else ""
+def _cut(text: str, name: str, marker: str) -> list[str]:
+    """text, marker, text, … for every place at which the name stands as a whole."""
+    found, start, place = list[str](), 0, text.find(name)
+    while place >= 0:
+        end = place + len(name)
+        if _edge(text[place - 1 : place], name[0]) and _edge(text[end : end + 1], name[-1]):
+            found += [text[start:place], marker]
+            start = end
+        place = text.find(name, max(end, start))
+    return [*found, text[start:]]
+
+
+def _edge(beside: str, sign: str) -> bool:
+    """A name that ends in a Latin letter ends at a word's edge; a Chinese one has no such edges."""
+    return not (sign.isalnum() and sign.isascii() and (beside.isalnum() or beside == "_"))

@@ -18,14 +18,13 @@ from genrec.catalog import Catalog
 from genrec.chatting.rules import Rule
 from genrec.decoding.choosing import Chooser
 from genrec.decoding.engine import Engine
-from genrec.examples import Tokens
 from genrec.explaining.checker import Checker, tolds
 from genrec.explaining.citing import Citing
 from genrec.explaining.evidence import Alone, Evidence, History, Judge, Told, evidence_for, run_again
 from genrec.explaining.facts import Facts
 from genrec.explaining.saying import Situation
 from genrec.explaining.telling import Telling
-from genrec.explaining.words import TASK, Writer, situations
+from genrec.explaining.words import TASK, Words, Writer, situations
 from genrec.prompting import Part, Prompts
 
 Length = Literal["short", "normal", "long"]
@@ -88,7 +87,7 @@ class Explainer:
 
     engine: Engine
     prompt: NextItemPrompt
-    vocabulary: Tokens
+    vocabulary: Words
     prompts: Prompts
     catalog: Catalog
     kept: dict[Situation, tuple[list[str], Chooser]] = field(default_factory=dict, compare=False, repr=False)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import permutations
+from typing import Protocol
 
 import numpy as np
 
@@ -51,13 +52,19 @@ def asked(prompt: Prompt, now: Situation) -> str:
     return prompt.render(**{name: value for name, value in known.items() if name in wanted})
 
 
+class Words(Tokens, Protocol):
+    """What explaining needs of a vocabulary."""
+
+    def all_ids(self, texts: Sequence[str]) -> list[list[int]]: ...
+
+
 @dataclass(frozen=True)
 class Writer:
     """How one model words what is told. kept: situation → its sentences and what the model thinks of them; shared by
     explainers of one model."""
 
     engine: Weighs
-    vocabulary: Tokens
+    vocabulary: Words
     prompt: Prompt
     kept: dict[Situation, tuple[list[str], Chooser]] = field(default_factory=dict)
 
@@ -84,9 +91,8 @@ class Writer:
             said = list(sentences(self.prompt, now))
             if not said:
                 return None
-            ids = self.vocabulary.ids
-            paths = Paths.of([ids(self.prompt.completed(sentence=one)) for one in said])
-            ask = tuple(ids(asked(self.prompt, now)))
+            paths = Paths.of(self.vocabulary.all_ids([self.prompt.completed(sentence=one) for one in said]))
+            ask = tuple(self.vocabulary.ids(asked(self.prompt, now)))
             self.kept[now] = (said, Chooser(ask, paths, self.vocabulary.end_id))
         return self.kept[now]
 

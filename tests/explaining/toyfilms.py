@@ -56,6 +56,9 @@ class Pieces:
     def ids(self, text: str) -> list[int]:
         return [self.known.setdefault(piece, len(self.known)) for piece in re.findall(r"\s*\S+|\s+", text)]
 
+    def all_ids(self, texts: Iterable[str]) -> list[list[int]]:
+        return [self.ids(text) for text in texts]
+
     def text(self, ids: Iterable[int]) -> str:
         pieces = list(self.known)
         return "".join(pieces[token] for token in ids)
