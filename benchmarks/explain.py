@@ -3,7 +3,8 @@
     python benchmarks/explain.py --bundle demo/bundle --data demo/data
 
 Writes benchmarks/results/explain.json. Slates are kept in `--cache`, so that a run can be taken up again. Real films,
-simulated viewers. The words of reviews are measured by benchmarks/explain_reviews.py.
+simulated viewers. Where `--reviews` and the bundle trained on them (training/reviews.py) are there, explanations in the
+words of reviews are measured, too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks._explain_planted import planted
+from benchmarks._explain_reviews import measured
 from benchmarks._explain_slates import Case, cases, run, truths
 from genrec.benchmarking import Claim, claim, write_results
 from genrec.evaluation.bootstrap import mean_intervals
@@ -28,26 +30,34 @@ from genrec.recommender import Recommender
 
 LIES = 1000
 TIMED = 200
-PARTS = ("slates", "lies", "latency")
+PARTS = ("slates", "lies", "latency", "reviews")
 LENGTHS = ("short", "normal", "long")
 
 
 def main() -> None:
     arguments = _arguments()
+    said: list[Claim] = []
+    config: dict[str, Any] = {"about": "real films, simulated viewers"}
+    if "reviews" in arguments.parts and arguments.reviews.exists() and arguments.reviews_bundle.exists():
+        found, config["reviews"] = measured(arguments.reviews_bundle, arguments.reviews)
+        said += found
+    if {"slates", "lies", "latency"} & set(arguments.parts):
+        said += films(arguments, config)
+    write_results("explain", config, said, keep=True)
+
+
+def films(arguments: argparse.Namespace, config: dict[str, Any]) -> list[Claim]:
+    """The claims about the film world; `config` is filled with what they stand on."""
     recommender = Recommender.open(arguments.bundle)
     histories = load(arguments.data).interactions.histories(recommender.catalog.item_ids)
     found = list(cases(histories, arguments.slates))
-    config: dict[str, Any] = {
-        "about": "real films, simulated viewers",
-        "slates": len(found),
-        "bundle": recommender.version,
-    }
+    config |= {"slates": len(found), "bundle": recommender.version}
     started = time.perf_counter()
     for _ in recommender.explainer.prepare():
         pass
     config["prepare_s"] = time.perf_counter() - started
 
-    said: list[Claim] = []
+    said = list[Claim]()
     if "latency" in arguments.parts:
         timed, shares = latency(recommender, found[-TIMED:])
         said, config["latency"] = [*said, *timed], shares
@@ -57,7 +67,7 @@ def main() -> None:
     if "slates" in arguments.parts:
         lines = run(recommender, found, arguments.cache / "slates.jsonl")
         said, config["statements"] = [*said, *read(lines)], counts(lines)
-    write_results("explain", config, said, keep=True)
+    return said
 
 
 def read(lines: list[dict[str, Any]]) -> list[Claim]:
@@ -132,13 +142,13 @@ def lies(recommender: Recommender, found: list[Case]) -> tuple[Claim, dict[str, 
 def latency(recommender: Recommender, found: list[Case]) -> tuple[list[Claim], dict[str, Any]]:
     """Milliseconds that ten reasons add to a slate, paired; and where they go."""
     ids = recommender.catalog.item_ids
-    added: dict[str, list[float]] = {"short": [], "normal": [], "long": []}
+    added: dict[str, list[tuple[float, float]]] = {length: [] for length in LENGTHS}
     for case in found:
         history = [ids[item] for item in case.history.tolist()]
         plain = _timed(lambda history=history: recommender.recommend(history, 10, explain=False))
         for length in added:
             whole = _timed(lambda history=history, length=length: recommender.recommend(history, 10, length=length))
-            added[length].append(1000 * (whole - plain))
+            added[length].append((1000 * (whole[0] - plain[0]), 1000 * (whole[1] - plain[1])))
     spread = {
         length: {"p50": float(np.percentile(one, 50)), "p95": float(np.percentile(one, 95))}
         for length, one in added.items()
@@ -183,6 +193,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, default=Path("demo/bundle"))
     parser.add_argument("--data", type=Path, default=Path("demo/data"))
+    parser.add_argument("--reviews", type=Path, default=Path("../shared/data/xrec-yelp/reviews.csv"))
+    parser.add_argument("--reviews-bundle", type=Path, default=Path("runs/xrec/bundle"))
     parser.add_argument("--slates", type=int, default=5000)
     parser.add_argument("--cache", type=Path, default=Path("runs/explain"), help="folder that keeps slates")
     parser.add_argument(

@@ -36,7 +36,7 @@ LENGTHS: dict[Length, tuple[Part, ...]] = {
 """What each length says, in order."""
 PREPARED = 256
 """Situations at most whose sentences are drawn ahead; a catalog of many fields has more, most of which never come."""
-TOGETHER = 8
+TOGETHER = 4
 """Of these in one pass."""
 _ATTEMPTS = 2  # a sentence that does not hold is written once more
 

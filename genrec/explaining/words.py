@@ -7,7 +7,7 @@ token, among all that the prompt file words and the evidence supports; it never 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import permutations
@@ -29,6 +29,8 @@ TASK = "explain"
 CALM = 0.5
 """Situations are drawn with their count to this power: seldom ones are learnt too. So are texts by how many sentences
 they stand for."""
+REMEMBERED = 1024
+"""Situations kept at most, each with some hundred sentences as tokens; a catalog of many fields could have more."""
 WARM = 12
 """Sentences drawn of a situation ahead of requests, so that the model has been asked most of what it will be."""
 REASONS: tuple[Part, ...] = ("reason", "short")
@@ -56,6 +58,8 @@ class Words(Tokens, Protocol):
     """What explaining needs of a vocabulary."""
 
     def all_ids(self, texts: Sequence[str]) -> list[list[int]]: ...
+
+    def text(self, ids: Iterable[int]) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ class Writer:
                 return None
             paths = Paths.of(self.vocabulary.all_ids([self.prompt.completed(sentence=one) for one in said]))
             ask = tuple(self.vocabulary.ids(asked(self.prompt, now)))
+            if len(self.kept) >= REMEMBERED:
+                self.kept.pop(next(iter(self.kept)), None)
             self.kept[now] = (said, Chooser(ask, paths, self.vocabulary.end_id))
         return self.kept[now]
 
