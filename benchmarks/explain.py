@@ -20,6 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks._explain_latency import LENGTHS, latency
 from benchmarks._explain_planted import planted
 from benchmarks._explain_reviews import measured
 from benchmarks._explain_slates import Case, cases, run, truths
@@ -31,7 +32,6 @@ from genrec.recommender import Recommender
 LIES = 1000
 TIMED = 200
 PARTS = ("slates", "lies", "latency", "reviews")
-LENGTHS = ("short", "normal", "long")
 
 
 def main() -> None:
@@ -137,56 +137,6 @@ def lies(recommender: Recommender, found: list[Case]) -> tuple[Claim, dict[str, 
         note=note,
     )
     return caught, {"kinds": kinds, "missed": missed[:50]}
-
-
-def latency(recommender: Recommender, found: list[Case]) -> tuple[list[Claim], dict[str, Any]]:
-    """Milliseconds that ten reasons add to a slate, paired; and where they go."""
-    ids = recommender.catalog.item_ids
-    added: dict[str, list[tuple[float, float]]] = {length: [] for length in LENGTHS}
-    for case in found:
-        history = [ids[item] for item in case.history.tolist()]
-        plain = _timed(lambda history=history: recommender.recommend(history, 10, explain=False))
-        for length in added:
-            whole = _timed(lambda history=history, length=length: recommender.recommend(history, 10, length=length))
-            added[length].append((1000 * (whole[0] - plain[0]), 1000 * (whole[1] - plain[1])))
-    spread = {
-        length: {"p50": float(np.percentile(one, 50)), "p95": float(np.percentile(one, 95))}
-        for length, one in added.items()
-    }
-    parts = {length: profile(recommender, found[:50], length) for length in added}
-    n, note = len(found), "ten explained items over the same slate without, warm as a server is"
-    said = [
-        claim("explain.added_ms_p95", spread["normal"]["p95"], "ms", "<=", 400, n=n, note=note),
-        claim("explain.added_ms_p50", spread["normal"]["p50"], "ms", "<=", None, n=n),
-        claim("explain.added_ms_p95.long", spread["long"]["p95"], "ms", "<=", None, n=n, note="with slates made again"),
-    ]
-    return said, {"added_ms": spread, "mean_ms_by_step": parts}
-
-
-def profile(recommender: Recommender, found: list[Case], length: Any) -> dict[str, float]:
-    """Mean milliseconds of each step of explaining a slate."""
-    from genrec.explaining import evidence as gathered
-    from genrec.fusing import Slated, unseen
-
-    spent = {"leaving out": 0.0, "all": 0.0}
-    explainer = recommender.explainer
-    for case in found:
-        judge = Slated(recommender.fusion, 10, unseen(case.history, len(recommender.catalog)))
-        (items,) = judge.slates([case.history]) or []
-        start = time.perf_counter()
-        left = gathered.without_each(judge, case.history, items.tolist(), explainer.prompt.window)
-        spent["leaving out"] += time.perf_counter() - start
-        start = time.perf_counter()
-        explainer.explain(case.history, items.tolist(), length=length, judge=judge)
-        spent["all"] += time.perf_counter() - start
-        del left
-    return {name: 1000 * seconds / len(found) for name, seconds in spent.items()}
-
-
-def _timed(work: Any) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def _arguments() -> argparse.Namespace:
