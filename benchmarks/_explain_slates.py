@@ -78,22 +78,29 @@ def run(recommender: Recommender, found: Sequence[Case], path: Path) -> list[dic
 
 def _line(recommender: Recommender, world: World, case: Case) -> dict[str, Any]:
     told, judge = explained(recommender, case)
-    citing, history = recommender.explainer.citing, case.history.tolist()
+    history = case.history.tolist()
+    said = [Truth(one, why.evidence, history) for why in told for one in why.statements]
+    gone = [one for one in said if one.statement.part == "counterfactual"]
+    there = {id(one) for one, still in zip(gone, still_there(world, gone, judge), strict=True) if still}
     statements = [
         {
-            "part": one.part, "plain": one.plain, "checked": one.checked,
-            "resolved": all(citing.resolves(id, why.evidence, history) for id in one.cited) and bool(one.cited),
-            "audit": audit(world, Truth(one, why.evidence, history), judge),
+            "part": one.statement.part, "plain": one.statement.plain, "checked": one.statement.checked,
+            "resolved": bool(one.statement.cited) and resolved(recommender, one),
+            "audit": audit(world, one, judge) or ("still there without them" if id(one) in there else ""),
         }
-        for why in told
-        for one in why.statements
+        for one in said
     ]  # fmt: skip
-    lost = deletions(judge, case, told) if case.number % DELETED == 0 else []
-    texts = [why.text for why in told]
     return {
         "case": case.number, "model": recommender.version, "length": case.length,
-        "texts": texts, "statements": statements, "lost": lost,
+        "texts": [why.text for why in told], "statements": statements,
+        "lost": deletions(judge, case, told) if case.number % DELETED == 0 else [],
     }  # fmt: skip
+
+
+def resolved(recommender: Recommender, truth: Truth) -> bool:
+    """Whether every id that a statement cites leads to what it says."""
+    citing = recommender.explainer.citing
+    return all(citing.resolves(id, truth.evidence, truth.history) for id in truth.statement.cited)
 
 
 def audit(world: World, truth: Truth, judge: Slated) -> str:
@@ -114,15 +121,18 @@ def audit(world: World, truth: Truth, judge: Slated) -> str:
             return f"{field} {value} is not shared"
         if kind == "fact" and value.removesuffix("s").casefold() not in text.casefold():
             return f"{value} is not said"
-    return _still_there(world, truth, judge, named) if part == "counterfactual" else ""
+    return ""
 
 
-def _still_there(world: World, truth: Truth, judge: Slated, named: set[str]) -> str:
-    """Whether the slate still holds the item after a history without the films that the text names."""
-    gone = [one for one in set(truth.history) if world.titles[one] in named and one != truth.evidence.item]
-    events = np.array(truth.history, dtype=np.int64)
-    (slate,) = judge.slates([events[~np.isin(events, gone)]]) or []
-    return "still there without them" if truth.evidence.item in slate.tolist() else ""
+def still_there(world: World, truths: Sequence[Truth], judge: Slated) -> list[bool]:
+    """Whether a slate still holds the item after a history without the films that a statement names, each."""
+    left = []
+    for truth in truths:
+        named, events = set(_QUOTED.findall(truth.statement.text)), np.array(truth.history, dtype=np.int64)
+        gone = [one for one in set(truth.history) if world.titles[one] in named and one != truth.evidence.item]
+        left.append(events[~np.isin(events, gone)])
+    slates = judge.slates(left) if left else []
+    return [truth.evidence.item in slate.tolist() for truth, slate in zip(truths, slates or [], strict=True)]
 
 
 def deletions(judge: Slated, case: Case, told: Sequence[Explanation]) -> list[tuple[float, float]]:

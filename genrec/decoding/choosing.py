@@ -80,11 +80,17 @@ class Fork(NamedTuple):
 
 @dataclass(frozen=True)
 class Chooser:
-    """What one model would write after one prompt, out of these texts. end: the token that stands for END."""
+    """What one model would write after one prompt, out of these texts. end: the token that stands for END.
+
+    A way's chance is its probability to the power 1/temperature, times how many texts lie that way to the power
+    breadth: with breadth 1 and a high temperature all texts are about equally likely, with 0 and 1 the model's odds.
+    """
 
     prompt: tuple[int, ...]
     paths: Paths
     end: int
+    temperature: float = 1.0
+    breadth: float = 0.0
     forks: dict[State, Fork] = field(default_factory=dict)
 
     def asks(self, state: State) -> tuple[list[int], Int64]:
@@ -97,7 +103,9 @@ class Chooser:
     def learn(self, state: State, logprobs: Float64) -> None:
         """What the model said to `asks`."""
         _, states = self.paths.nexts(state, self.paths.depth(state))
-        weights = np.exp(logprobs - logprobs.max())
+        beyond = np.array([one.high - one.low for one in states], dtype=np.float64)
+        worth = logprobs / self.temperature + self.breadth * np.log(beyond)
+        weights = np.exp(worth - worth.max())
         self.forks[state] = Fork(states, weights / weights.sum())
 
     def step(self, state: State, lot: float) -> State:

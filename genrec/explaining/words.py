@@ -29,6 +29,9 @@ TASK = "explain"
 CALM = 0.5
 """Situations are drawn with their count to this power: seldom ones are learnt too. So are texts by how many sentences
 they stand for."""
+TEMPERATURE, BREADTH = 3.0, 1.0
+"""The model's odds are flattened, and ways to many sentences preferred: people shall not read the same sentence. By the
+odds alone a small model says one of five sentences in half of the cases."""
 REMEMBERED = 1024
 """Situations kept at most, each with some hundred sentences as tokens; a catalog of many fields could have more."""
 WARM = 12
@@ -99,7 +102,7 @@ class Writer:
             ask = tuple(self.vocabulary.ids(asked(self.prompt, now)))
             if len(self.kept) >= REMEMBERED:
                 self.kept.pop(next(iter(self.kept)), None)
-            self.kept[now] = (said, Chooser(ask, paths, self.vocabulary.end_id))
+            self.kept[now] = (said, Chooser(ask, paths, self.vocabulary.end_id, TEMPERATURE, BREADTH))
         return self.kept[now]
 
 

@@ -52,6 +52,15 @@ def test_texts_come_by_the_products_of_the_models_odds() -> None:
     assert [drawn[text] / 4000 for text in range(5)] == pytest.approx(wanted, abs=0.02)
 
 
+def test_breadth_counts_the_texts_that_lie_a_way() -> None:
+    one = Chooser((50,), Paths.of(TEXTS), END, temperature=1e9, breadth=1.0)
+    drawn = Counter(chosen(Odds(), [one] * 4000, list(range(4000))))
+    assert [drawn[text] / 4000 for text in range(5)] == pytest.approx([0.2] * 5, abs=0.03)
+    colder = Chooser((50,), Paths.of(TEXTS), END, temperature=2.0)
+    drawn = Counter(chosen(Odds(), [colder] * 4000, list(range(4000))))
+    assert drawn[4] / 4000 == pytest.approx(7**0.5 / (1 + 7**0.5), abs=0.03)
+
+
 def test_the_model_is_asked_where_texts_part_and_once() -> None:
     one, engine = chooser(), Odds()
     chosen(engine, [one] * 500, list(range(500)))

@@ -95,7 +95,7 @@ def engine(pull: Pull, wish: Wish = lambda asked: "") -> ScriptedEngine:
     def taste(prompt: Prompt, token: int) -> float:
         before, _, after = pieces.text(prompt).partition("<|text_end|>")
         written = after[1:] + ("" if token == pieces.end_id else pieces.text([token]))
-        return 30.0 if wish(before.rpartition(".")[2].replace("<|text|>", "")).startswith(written) else 0.0
+        return 300.0 if wish(before.rpartition(".")[2].replace("<|text|>", "")).startswith(written) else 0.0
 
     return ScriptedEngine(script, pieces.code_ids, taste=taste)
 
