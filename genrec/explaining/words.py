@@ -34,7 +34,7 @@ TEMPERATURE, BREADTH = 3.0, 1.0
 odds alone a small model says one of five sentences in half of the cases."""
 REMEMBERED = 1024
 """Situations kept at most, each with some hundred sentences as tokens; a catalog of many fields could have more."""
-WARM = 12
+WARM = 24
 """Sentences drawn of a situation ahead of requests, so that the model has been asked most of what it will be."""
 REASONS: tuple[Part, ...] = ("reason", "short")
 
