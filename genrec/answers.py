@@ -9,15 +9,47 @@ class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class PieceShown(_Answer):
+    """One piece of evidence, which statements cite by its id."""
+
+    id: str
+    """`interaction:…`, `fact:field=value`, `rule:…`, `contrast:…` (with another item), `rerun:…` (without these)."""
+    kind: str
+    items: list[str] = []
+    """Item ids: the interaction; the item and those that share the fact; the other item; those left out."""
+    field: str = ""
+    value: str = ""
+    paths: list[str] = []
+    """Ways through the catalog, `item -field:value- item`."""
+    amount: float | None = None
+    """Nats: what the score loses without the interaction; by how much the item leads the other."""
+    holds: str = ""
+    """What was found: of a rerun, whether the item was present or absent."""
+
+
+class StatementShown(_Answer):
+    """One sentence of an explanation."""
+
+    kind: str
+    """reason, short, rule, contrast, counterfactual."""
+    text: str
+    evidence: list[str]
+    """Ids of the pieces that it rests on."""
+
+
 class EvidenceShown(_Answer):
     """What an explanation rests on."""
 
     interactions: list[str]
     """Item ids of the history whose removal lowers the item most, most moving first."""
     drops: list[float]
-    """By how much the item's log-probability falls without each."""
+    """By how much the item's score falls without each."""
     facts: dict[str, list[str]]
     """Catalog facts shared with them: field → values."""
+    pieces: list[PieceShown] = []
+    """All of it, with ids."""
+    statements: list[StatementShown] = []
+    """What the explanation is made of, each sentence with the ids that it rests on."""
 
 
 class RecommendedItem(_Answer):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from genrec.answers import Recommendation
 from genrec.chatting.conversation import Leaning
+from genrec.chatting.rules import Rule
+from genrec.explaining import Length
 from genrec.fusing import Bool, Ranking
 from genrec.ragged import Int64, Ragged
 from genrec.recommender import Recommender
@@ -27,6 +29,8 @@ class Ask:
     explain: bool = False
     profile: str = ""
     leaning: Leaning | None = None
+    length: Length = "normal"
+    rules: tuple[Rule, ...] = ()
 
 
 def recommend_many(recommender: Recommender, asks: Sequence[Ask]) -> list[Recommendation]:
@@ -37,7 +41,8 @@ def recommend_many(recommender: Recommender, asks: Sequence[Ask]) -> list[Recomm
     return [
         recommender.recommend(
             ask.history, ask.k, allowed=ask.allowed, repeats=True, weights=ask.weights, explain=ask.explain,
-            profile=ask.profile, leaning=ask.leaning, ranked=rankings.get(place),
+            profile=ask.profile, leaning=ask.leaning, ranked=rankings.get(place), length=ask.length,
+            rules=ask.rules,
         )
         for place, ask in enumerate(asks)
     ]  # fmt: skip

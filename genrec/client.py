@@ -92,15 +92,19 @@ class Client:
         filters: Sequence[Mapping[str, Any]] = (),
         **more: Any,
     ) -> Slate:
-        """The next items of a user, or after a history; more: exclude, repeats, weights, diversity, explain."""
+        """The next items of a user, or after a history; more: exclude, repeats, weights, diversity, explain, length."""
         body = {"user_id": user_id, "history": history, "k": k, "filters": [dict(rule) for rule in filters], **more}
         return Slate.model_validate(self._send("POST", "/v1/recommendations", body))
 
     def explain(
-        self, items: Sequence[str], user_id: str | None = None, history: Sequence[str] | None = None
+        self,
+        items: Sequence[str],
+        user_id: str | None = None,
+        history: Sequence[str] | None = None,
+        length: str = "normal",
     ) -> list[ToldItem]:
-        """Why these items."""
-        body = {"user_id": user_id, "history": history, "items": list(items)}
+        """Why these items; length: short, normal or long."""
+        body = {"user_id": user_id, "history": history, "items": list(items), "length": length}
         return [ToldItem.model_validate(one) for one in self._send("POST", "/v1/explanations", body)["items"]]
 
     def chat(self, messages: str | Sequence[Mapping[str, str]], user_id: str | None = None, **more: Any) -> ChatAnswer:

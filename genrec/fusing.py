@@ -72,6 +72,13 @@ class Fusion:
         added = np.stack([none if nudge is None else nudge for nudge in nudges])
         return added if priors is None else priors + added
 
+    def scores(self, histories: Ragged, items: Int64, profile: str = "") -> Float64:
+        """The score of these items after each history, float64 [histories, items]."""
+        codes = self.asking.index.codes[items]
+        prompts = [self.asking.ids(histories[row], profile) for row in range(len(histories))]
+        found = np.stack(self.engine.score(prompts, [codes] * len(histories)))
+        return found + self.mix.values(histories)[:, items] if self.mix else found
+
     def _joined(
         self,
         prompts: list[list[int]],
@@ -91,6 +98,32 @@ class Fusion:
             best = np.lexsort((items, -scores))[:k]
             out.append(Ranking(items[best], logprobs[best], scores[best]))
         return out
+
+
+@dataclass(frozen=True)
+class Slated:
+    """A ranking as explanations ask about it. k: items of the slate, 0: there is none; allowed: bool [items], what may
+    come; profile: words on what histories leave out; nudge: what joins the priors, float32 [items]."""
+
+    fusion: Fusion
+    k: int = 0
+    allowed: Bool | None = None
+    profile: str = ""
+    nudge: Float32 | None = None
+
+    def scores(self, histories: Sequence[Int64], items: Int64) -> Float64:
+        return self.fusion.scores(Ragged.from_lists(histories), items, self.profile)
+
+    def slates(self, histories: Sequence[Int64]) -> list[Int64] | None:
+        """The slate after each history, under the request's own rules; what is taken out of a history stays unseen."""
+        if not self.k:
+            return None
+        read = Ragged.from_lists(histories)
+        rows = len(read)
+        found = self.fusion.rank(
+            read, self.k, allowed=[self.allowed] * rows, profiles=[self.profile] * rows, nudges=[self.nudge] * rows
+        )
+        return [one.items for one in found]
 
 
 def _best_others(prior: Float32, allowed: Bool | None, known: Int64, most: int) -> Int64:

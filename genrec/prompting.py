@@ -15,24 +15,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import jinja2
 from jinja2 import meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
+from genrec.alternatives import spread
 from genrec.errors import PromptError
 from genrec.located import Source, read_yaml
 from genrec.slots import CLOSE, CONTROL, MARKERS, OPEN, Ready, clean, codes, marked, markers_in, slot
 
 Value = str | int
+Part = Literal["reason", "short", "contrast", "counterfactual", "rule"]
+"""What a sentence does in an explanation: names a reason, the same in few words, says why not another item, what would
+be without a choice, or which rule of the request is met."""
+MOST_SENTENCES = 4096
 
 
 class Phrasings(BaseModel):
     """Sentences that say the same kind of thing; each may be a completion.
 
-    Every fact that a sentence names is shared by `{item}` and by each `{liked_…}` that it names.
+    Every fact that a sentence names is shared by `{item}` and by each `{liked_…}` that it names, not by `{other}`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,11 +48,15 @@ class Phrasings(BaseModel):
     """How many shared facts (field_1 and value_1, field_2 and value_2) the sentences need."""
     fields: tuple[str, ...] = ()
     """The catalog fields that the first fact may come from; empty: any, and the sentences name it as {field_1}."""
+    part: Part = "reason"
+    """What these sentences do in an explanation."""
     texts: tuple[str, ...] = Field(min_length=1)
+    """Each is a sentence, or many: `[Like|As with] {liked_1}, …` is one for each part of a group."""
 
-    def usable(self, evidence: int) -> list[str]:
-        """The sentences that name no more than `evidence` of the liked items."""
-        return [text for text in self.texts if len(markers_in(text) & {"liked_1", "liked_2"}) <= evidence]
+    def usable(self, evidence: int) -> list[tuple[str, ...]]:
+        """The sentences that name no more than `evidence` of the liked items, those of one text together."""
+        fit = [text for text in self.texts if len(markers_in(text) & {"liked_1", "liked_2"}) <= evidence]
+        return [spread(text) for text in fit]
 
 
 class Prompt(BaseModel):
@@ -95,18 +104,20 @@ class Prompt(BaseModel):
             for part in ("prompt", "completion")
         }
 
-    def fitting(self, fields: Sequence[str], evidence: int) -> list[str]:
-        """The phrasings that hold, given the fields shared (best first) and by how many liked items they are.
+    def fitting(self, fields: Sequence[str], evidence: int, part: Part = "reason") -> list[tuple[str, ...]]:
+        """The sentences that hold, given the fields shared (best first) and by how many liked items they are; those
+        that one text stands for are together.
 
         Phrasings for the first field replace the general ones; those for two facts need both from all evidence.
         """
         first = fields[0] if fields else ""
-        one = [group for group in self.phrasings if group.facts == 1]
+        mine = [group for group in self.phrasings if group.part == part]
+        one = [group for group in mine if group.facts == 1]
         named = [group for group in one if first in group.fields] or [group for group in one if not group.fields]
-        two = [group for group in self.phrasings if group.facts == 2]
-        none = [group for group in self.phrasings if group.facts == 0]
+        two = [group for group in mine if group.facts == 2]
+        none = [group for group in mine if group.facts == 0]
         groups = (none, named, named + two)[min(len(fields), 2)]
-        return [text for group in groups for text in group.usable(evidence)]
+        return [sentences for group in groups for sentences in group.usable(evidence)]
 
     def _fill(self, part: str, values: dict[str, Value]) -> str:
         compiled = _compiled(getattr(self, part))
@@ -251,13 +262,43 @@ def _template_lines(prompt: Prompt, part: str, source: Source) -> dict[str, int]
 
 def _check_phrasings(groups: Sequence[Phrasings], source: Source) -> None:
     for number, group in enumerate(groups):
-        needed = {"item", *(f"value_{fact + 1}" for fact in range(group.facts))}
-        allowed = [marker for marker in MARKERS if marker[-1] not in "12"[group.facts :] or marker.startswith("liked")]
+        needed, allowed = _markers_of(group)
         for place, text in enumerate(group.texts):
-            if not needed <= markers_in(text) <= set(allowed):
+            sentences = _spread(text, source.at(f"phrasings.{number}.texts.{place}"))
+            if not all(needed <= markers_in(one) <= set(allowed) for one in sentences):
                 raise PromptError(
                     f"a {group.kind} phrasing has markers that do not fit its facts",
                     value=text,
                     where=source.at(f"phrasings.{number}.texts.{place}"),
                     allowed=f"{', '.join(allowed)}; {', '.join(sorted(needed))} must occur",
                 )
+
+
+_NEEDED: dict[Part, tuple[str, ...]] = {
+    "reason": ("item",),
+    "short": (),
+    "contrast": ("item", "other", "liked_1"),
+    "counterfactual": ("item", "liked_1"),
+    "rule": ("rule",),
+}
+
+
+def _markers_of(group: Phrasings) -> tuple[set[str], list[str]]:
+    """The markers that a sentence of this group must have, and those that it may have."""
+    needed = {*_NEEDED[group.part], *(f"value_{fact + 1}" for fact in range(group.facts))}
+    special = {"other": group.part == "contrast", "rule": group.part == "rule"}
+    counted = [marker for marker in MARKERS if marker[-1] not in "12"[group.facts :] or marker.startswith("liked")]
+    return needed, [marker for marker in counted if special.get(marker, True)]
+
+
+def _spread(text: str, where: str) -> tuple[str, ...]:
+    try:
+        sentences = spread(text)
+    except ValueError as wrong:
+        raise PromptError(f"a phrasing's brackets do not fit: {wrong}", value=text, where=where) from None
+    if len(sentences) > MOST_SENTENCES:
+        raise PromptError(
+            "a phrasing stands for too many sentences", value=len(sentences), where=where,
+            allowed=f"at most {MOST_SENTENCES:,}", remedy="split it, or leave alternatives out",
+        )  # fmt: skip
+    return sentences

@@ -5,20 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from genrec.answers import EvidenceShown, Recommendation, RecommendedItem, ToldItem, WindowShown
+from genrec.answers import (
+    EvidenceShown,
+    PieceShown,
+    Recommendation,
+    RecommendedItem,
+    StatementShown,
+    ToldItem,
+    WindowShown,
+)
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
 from genrec.chatting.conversation import Leaning
+from genrec.chatting.rules import Rule
 from genrec.decoding.engine import Engine
 from genrec.errors import ConfigError, EngineError
-from genrec.explaining import Explainer, Explanation
-from genrec.fusing import Bool, Fusion, Ranking, unseen
+from genrec.explaining import Explainer, Explanation, Length
+from genrec.fusing import Bool, Fusion, Ranking, Slated, unseen
 from genrec.leaning import Leaner
 from genrec.model.loading import load, vocabulary_of
 from genrec.priors import Content, Mix
@@ -89,6 +98,8 @@ class Recommender:
         repeats: bool = False,
         weights: Mapping[str, float] | None = None,
         explain: bool = True,
+        length: Length = "normal",
+        rules: Sequence[Rule] = (),
         profile: str = "",
         leaning: Leaning | None = None,
         ranked: Ranking | None = None,
@@ -96,21 +107,25 @@ class Recommender:
         """The k best items after a history of item ids, oldest first.
 
         exclude: ids never shown; allowed: bool [items], a hard filter; repeats: whether items of the history may come
-        again; weights: of priors, in place of the bundle's; profile: words on what the history leaves out;
-        leaning: what moves scores beside them;
-        ranked: the ranking, where it is there already. Raises
-        UnknownItem, ConfigError.
+        again; weights: of priors, in place of the bundle's; length: of explanations; rules: those that `allowed` came
+        of, for explanations to name; profile: words on what the history leaves out; leaning: what moves scores beside
+        them; ranked: the ranking, where it is there already. Raises UnknownItem, ConfigError.
         """
         if not 1 <= k <= MOST:
             raise ConfigError("k is out of range", value=k, allowed=f"1 to {MOST}")
         chosen = self.catalog.numbers(history)
         mask = self._mask(chosen, exclude, allowed, repeats)
         fusion = self.weighted(weights)
-        ranking = self._rank(fusion, chosen, k, mask, profile, self.nudge(leaning)) if ranked is None else ranked
-        told = self.explainer.explain(chosen, ranking.items.tolist()) if explain and len(chosen) else []
+        nudge = self.nudge(leaning)
+        ranking = self._rank(fusion, chosen, k, mask, profile, nudge) if ranked is None else ranked
+        told: list[Explanation] = []
+        if explain and len(chosen):
+            judge = Slated(fusion, len(ranking.items), mask, profile, nudge)
+            told = self.explainer.explain(chosen, ranking.items.tolist(), length=length, rules=rules, judge=judge)
         asked = {"history": list(history), "k": k, "exclude": sorted(exclude), "repeats": repeats}
         asked |= {"profile": profile} if profile else {}
         asked |= {"leaning": repr(leaning)} if leaning else {}
+        asked |= {"length": length} if length != "normal" else {}
         asked |= {"edition": self.edition} if self.edition else {}
         asked |= {"weights": dict(fusion.mix.weights), "allowed": "" if allowed is None else allowed.tobytes().hex()}
         return Recommendation(
@@ -123,15 +138,16 @@ class Recommender:
             note="" if len(chosen) else "no history to read: these are the items that most people chose",
         )
 
-    def explain(self, history: Sequence[str], items: Sequence[str]) -> list[Explanation]:
+    def explain(self, history: Sequence[str], items: Sequence[str], length: Length = "normal") -> list[Explanation]:
         """Why each item would be recommended after this history."""
-        return self.explainer.explain(self.catalog.numbers(history), self.catalog.numbers(items).tolist())
+        chosen, wanted = self.catalog.numbers(history), self.catalog.numbers(items).tolist()
+        return self.explainer.explain(chosen, wanted, length=length, judge=Slated(self.fusion))
 
-    def told(self, history: Sequence[str], items: Sequence[str]) -> list[ToldItem]:
+    def told(self, history: Sequence[str], items: Sequence[str], length: Length = "normal") -> list[ToldItem]:
         """The same in the shape of an answer."""
         return [
             ToldItem(id=item, title=self.catalog.titles[one.item], explanation=one.text, evidence=self._evidence(one))
-            for item, one in zip(items, self.explain(history, items), strict=True)
+            for item, one in zip(items, self.explain(history, items, length), strict=True)
         ]
 
     def find(self, titles: Sequence[str]) -> list[str]:
@@ -191,6 +207,10 @@ class Recommender:
             interactions=[self.catalog.item_ids[one.item] for one in moved],
             drops=[float(one.drop) for one in moved],
             facts=facts,
+            pieces=[PieceShown(**asdict(one)) for one in self.explainer.citing.pieces(words.evidence)],
+            statements=[
+                StatementShown(kind=one.part, text=one.text, evidence=list(one.cited)) for one in words.statements
+            ],
         )
 
     def _window(self, chosen: Int64, profile: str) -> WindowShown:

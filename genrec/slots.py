@@ -14,7 +14,7 @@ from genrec.errors import PromptError
 OPEN, CLOSE = "<|text|>", "<|text_end|>"
 CONTROL = re.compile(r"<\|[a-z_]+\|>")
 """A control token of a template, such as `<|next|>`."""
-MARKERS = ("item", "liked_1", "liked_2", "field_1", "value_1", "field_2", "value_2")
+MARKERS = ("item", "liked_1", "liked_2", "field_1", "value_1", "field_2", "value_2", "other", "rule")
 """What an explanation may leave open, as `{item}`, for code to fill in with evidence."""
 
 _CODES = re.compile(r"(?:<[a-z]_\d+>)*")

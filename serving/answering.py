@@ -14,6 +14,7 @@ from genrec.chatting.conversation import Leaning
 from genrec.chatting.rules import Bool, Rule, allowed, relaxed
 from genrec.diversity import spread
 from genrec.errors import ConfigError
+from genrec.explaining import Length
 from serving import store
 from serving.engine.messages import Rank, Tell, packed
 from serving.engine.room import EngineDown
@@ -57,13 +58,13 @@ def _record(asked: SlateRequest, live: Live, made: Slate) -> store.Slate:
     )  # fmt: skip
 
 
-async def reasons(service: Service, past: Past, items: Sequence[str]) -> list[ToldItem]:
+async def reasons(service: Service, past: Past, items: Sequence[str], length: Length = "normal") -> list[ToldItem]:
     """Why each item; raises UnknownItem, ConfigError without a history, EngineDown."""
     service.live.catalog.numbers(items)
     if not past.shown:
         raise ConfigError("no history to explain from", remedy="post events of this user first, or pass a history")
     told: list[ToldItem] = await service.room.ask(
-        "explain", lambda number, deadline: Tell(number, past.shown, tuple(items), deadline)
+        "explain", lambda number, deadline: Tell(number, past.shown, tuple(items), deadline, length)
     )
     return told
 
@@ -120,12 +121,14 @@ async def _ranked(
             live.edition,
             past.profile,
             leaning,
+            asked.length,
+            tuple(asked.filters),
         ),
     )
     picked = _spread(live, found.items, asked)
     if plain or not asked.explain or not past.shown:
         return picked, found.window.shown
-    told = await reasons(service, past, [item.id for item in picked])
+    told = await reasons(service, past, [item.id for item in picked], asked.length)
     reasoned = [
         item.model_copy(update={"explanation": why.explanation, "evidence": why.evidence})
         for item, why in zip(picked, told, strict=True)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from genrec.alternatives import spread
 from genrec.errors import PromptError
 from genrec.prompting import Prompt, Prompts, load_prompt, load_prompts
 from genrec.resources import folder
@@ -68,7 +69,7 @@ def test_whatever_the_text_the_prompt_has_the_templates_own_markers(text: str) -
         for name, values in (
             ("chat", {"message": text}),
             ("item_to_id", {"title": text, "facts": text}),
-            ("explain", {"facts": text, "evidence_count": 1}),
+            ("explain", {"facts": text, "evidence_count": 1, "part": "reason"}),
         ):
             harmless = dict.fromkeys(values, "x") | {key: 1 for key in values if key == "evidence_count"}
             rendered, own = loaded[name].render(**values), loaded[name].render(**harmless)
@@ -198,23 +199,34 @@ def test_instructions_are_short(prompts: Prompts) -> None:
 def test_phrasings_are_many_and_all_different(prompts: Prompts) -> None:
     groups = prompts["explain"].phrasings
     kinds = {"director", "cast", "genre", "keyword", "country", "era", "field", "two_fields", "moved"}
-    assert {group.kind for group in groups} == kinds
-    assert min(len(group.texts) for group in groups) >= {"en": 24, "zh": 12}[prompts.language]
-    texts = [text for group in groups for text in group.texts]
-    assert len(texts) == len(set(texts))
+    reasons = {
+        group.kind: [one for text in group.texts for one in spread(text)] for group in groups if group.part == "reason"
+    }
+    assert set(reasons) == kinds
+    assert min(len(texts) for texts in reasons.values()) >= {"en": 100, "zh": 20}[prompts.language]
+    assert {group.part for group in groups} == {"reason", "short", "contrast", "counterfactual", "rule"}
+    whole = [text for group in groups for text in group.texts]
+    assert len(whole) == len(set(whole))
+    texts = [one for text in whole for one in spread(text)]
     assert all(text.endswith((".", "。")) and marked(text) == text for text in texts)
 
 
 def test_fitting_phrasings_claim_no_more_than_the_evidence(prompts: Prompts) -> None:
     explain = prompts["explain"]
-    director = explain.fitting(["director"], 1)
+
+    def fitting(fields: list[str], evidence: int) -> list[str]:
+        return [text for texts in explain.fitting(fields, evidence) for text in texts]
+
+    director = fitting(["director"], 1)
     assert director
     assert all("{value_1}" in text and "{liked_2}" not in text for text in director)
-    assert len(explain.fitting(["director"], 2)) > len(director)
-    assert all("{field_1}" in text for text in explain.fitting(["brand"], 1))
-    assert any("{value_2}" in text for text in explain.fitting(["director", "brand"], 1))
-    assert all("{value_1}" not in text for text in explain.fitting([], 1))
-    assert explain.fitting([], 0) == []
+    assert len(fitting(["director"], 2)) > len(director)
+    assert all("{field_1}" in text for text in fitting(["brand"], 1))
+    assert any("{value_2}" in text for text in fitting(["director", "brand"], 1))
+    assert all("{value_1}" not in text for text in fitting([], 1))
+    assert fitting([], 0) == []
+    assert all("{other}" in text for texts in explain.fitting(["brand"], 1, "contrast") for text in texts)
+    assert all("{rule}" in text for texts in explain.fitting([], 0, "rule") for text in texts)
 
 
 # --- checks on load ------------------------------------------------------------------------------------------------
@@ -270,6 +282,9 @@ def test_a_wrong_file_is_named_with_its_line(tmp_path: Path, old: str, new: str,
         "Without the fact: {item}.",
         "{liked_1} by {value_1}.",
         "{item} by {value_1}, {author}.",
+        "{item} [by {value_1}|from a friend].",
+        "{item} by {value_1} rather than {other}.",
+        "{item} by [{value_1}.",
     ],
 )
 def test_a_phrasing_whose_markers_do_not_fit_is_refused(tmp_path: Path, text: str) -> None:

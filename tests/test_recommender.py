@@ -10,6 +10,7 @@ import pytest
 
 from genrec.bundle import Bundle, Manifest
 from genrec.catalog import Catalog
+from genrec.chatting.rules import Rule, allowed
 from genrec.errors import ConfigError, EngineError, UnknownItem
 from genrec.explaining import Explainer
 from genrec.interactions import Histories
@@ -244,6 +245,40 @@ def test_a_catalog_of_one_item(single: Recommender) -> None:
     assert (ids(again), again.degraded) == (["only"], False)
     assert again.items[0].explanation
     assert again.items[0].score == pytest.approx(0)  # log 1
+
+
+def test_explanations_have_lengths_and_name_what_they_rest_on(model: Recommender, history: list[str]) -> None:
+    rules = [Rule(field="year", op=">=", value=1970)]
+    mask = allowed(model.catalog, rules)
+    slates = {
+        length: model.recommend(history, 5, length=length, rules=rules, allowed=mask)
+        for length in ("short", "normal", "long")
+    }
+    assert ids(slates["short"]) == ids(slates["normal"]) == ids(slates["long"])
+    assert len({slate.id for slate in slates.values()}) == 3
+    words = {length: [item.explanation or "" for item in slate.items] for length, slate in slates.items()}
+    lengths = {length: sum(map(len, texts)) for length, texts in words.items()}
+    assert lengths["short"] < lengths["normal"] < lengths["long"]
+    for item in slates["long"].items:
+        assert item.evidence is not None
+        pieces = {piece.id for piece in item.evidence.pieces}
+        assert {"reason", "rule"} <= {one.kind for one in item.evidence.statements}
+        assert all(one.evidence and set(one.evidence) <= pieces for one in item.evidence.statements)
+        assert (item.explanation or "").startswith(item.evidence.statements[0].text)
+    assert slates["normal"] == model.recommend(history, 5, rules=rules, allowed=mask)
+
+
+def test_what_would_not_be_here_is_not_here(model: Recommender, history: list[str]) -> None:
+    """Every counterfactual that is said is tried: the slate without what it names has the item no more."""
+    said = 0
+    for item in model.recommend(history, 8, length="long").items:
+        assert item.evidence is not None
+        for piece in item.evidence.pieces:
+            if piece.kind == "rerun" and piece.holds == "absent":
+                left = [one for one in history if one not in piece.items]
+                assert item.id not in ids(model.recommend(left, 8, exclude=piece.items, explain=False))
+                said += 1
+    assert said
 
 
 def test_what_is_no_bundle(tmp_path: Path) -> None:

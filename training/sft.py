@@ -20,6 +20,7 @@ from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, refuse_foreign
 from genrec.evaluation.baselines.sasrec import fitting_dropout, fitting_length
 from genrec.examples import last_item
+from genrec.explaining.reviews import Library, Reviews
 from genrec.indexing import build_index, extend_index
 from genrec.items.text import item_texts
 from genrec.model.base import SCRATCH
@@ -71,9 +72,11 @@ def main() -> None:
     log.info("semantic IDs of %s codes, index %s, after %.0f s", index.sizes, index.version, time.monotonic() - started)
 
     # Prompts, vocabulary, model, examples.
+    library = None if arguments.reviews is None else Library.learnt(Reviews.read(arguments.reviews))
     if parent is None:
         prompts = load_prompts(folder("prompts"), settings.language)
         texts = item_texts(data.catalog, settings.items.fields)
+        texts += [] if library is None else library.texts
         dropout = fitting_dropout(histories, len(index))
         model, vocabulary = starting_model(settings, index, prompts, texts, dropout)
     else:
@@ -95,7 +98,7 @@ def main() -> None:
         loss = TrieDistillation(beside.model, index.trie, index.codes, vocabulary.code_ids, taught)
 
     # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
-    train = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed)
+    train = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed, library)
     seen = sample(split.valid, settings.optimiser.valid_cases, settings.optimiser.seed)
     valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, asking.window)
     size = sum(weight.numel() for weight in model.parameters())
@@ -135,6 +138,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
     parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs")
     parser.add_argument("--start", type=Path, help="bundle to go on from: its index, prompts, vocabulary and weights")
+    parser.add_argument("--reviews", type=Path, help="CSV (user, item, text) of explanations to learn, too")
     parser.add_argument("--run", type=Path, help="folder of checkpoints and logs; default: OUT-run")
     parser.add_argument(
         "--cache", type=Path, help="folder that keeps text vectors and teachers; default: in the run's folder"

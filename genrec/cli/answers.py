@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from genrec.errors import ConfigError
 if TYPE_CHECKING:
     from genrec.recommender import Recommendation, Recommender
 
+LengthOption = Annotated[Literal["short", "normal", "long"], typer.Option(help="How much to say.")]
 _SHOWN = 5  # titles of the history that a table's caption repeats
 
 
@@ -25,6 +26,7 @@ def recommend(
     k: Annotated[int, typer.Option("-k", "--k", min=1, max=200, help="Items to recommend.")] = 10,
     exclude: Annotated[list[str] | None, typer.Option(help="Titles never to show: 'title; title'; repeatable.")] = None,
     explain: Annotated[bool, typer.Option(help="Say why.")] = True,
+    length: LengthOption = "normal",
     json: AsJson = False,
 ) -> None:
     """The next items after a history, with reasons; popular items, and a note, where there is no history."""
@@ -36,7 +38,7 @@ def recommend(
 
     recommender = Recommender.open(bundle)
     known, note = _of_user(recommender, data, user) if user and data else (_found(recommender, history), "")
-    slate = recommender.recommend(known, k, exclude=_found(recommender, exclude), explain=explain)
+    slate = recommender.recommend(known, k, exclude=_found(recommender, exclude), explain=explain, length=length)
     if note:
         slate = slate.model_copy(update={"note": "; ".join(filter(None, [note, slate.note]))})
     if json:
@@ -49,6 +51,7 @@ def explain(
     bundle: BundleFolder,
     item: Annotated[str, typer.Option(help="Title or id of the item to explain.")],
     history: History = None,
+    length: LengthOption = "normal",
     json: AsJson = False,
 ) -> None:
     """Why an item would be recommended after a history, and what the reason rests on."""
@@ -60,7 +63,7 @@ def explain(
     known, wanted = _found(recommender, history), _found(recommender, [item], split=False)
     if not known:
         raise ConfigError("no history to explain from", value=history, remedy='pass --history "title; title"')
-    told = recommender.explain(known, wanted)[0]
+    told = recommender.explain(known, wanted, length)[0]
     catalog = recommender.catalog
     moved = [(catalog.titles[one.item], float(one.drop)) for one in told.evidence.interactions]
     if json:
@@ -69,13 +72,16 @@ def explain(
             {
                 "id": wanted[0], "title": catalog.titles[told.item], "explanation": told.text, "checked": told.checked,
                 "moved_by": [{"title": title, "drop": drop} for title, drop in moved], "shared_facts": facts,
+                "statements": [
+                    {"kind": one.part, "text": one.text, "evidence": list(one.cited)} for one in told.statements
+                ],
             }
         )  # fmt: skip
         return
     out = console()
     out.print(f"[bold]{catalog.titles[told.item]}[/bold]: {told.text}", highlight=False)
     for title, drop in moved:
-        out.print(f"  without {title} its log-probability falls by {drop:.2f}", highlight=False, markup=False)
+        out.print(f"  without {title} its score falls by {drop:.2f}", highlight=False, markup=False)
 
 
 def show_slate(recommender: Recommender, known: list[str], slate: Recommendation, title: str = "") -> None:

@@ -73,6 +73,10 @@ class AsyncEngine:
         check(prompts, len(prompts), self._context - rule.max_tokens)
         return self._each(lambda row: self._driver.text(prompts[row], rule), len(prompts))
 
+    def weigh(self, prompts: Sequence[Prompt], tokens: Sequence[Int64]) -> list[Float64]:
+        check(prompts, len(tokens), self._context)
+        return self._each(lambda row: self._driver.weigh(prompts[row], tokens[row]), len(prompts))
+
     def _each(self, work: Callable[[int], Awaitable[Found]], count: int) -> list[Found]:
         return self._loop.run(_gathered(work, count, self._at_once)) if count else []
 

@@ -90,6 +90,13 @@ class Driver:
             total += table[place, codes[:, level]]
         return total
 
+    async def weigh(self, prompt: Sequence[int], tokens: Int64) -> Float64:
+        """As Engine.weigh, of one prompt."""
+        asked = np.array(self._voice.tokens(tokens.tolist()), dtype=np.int64)
+        (answer,) = await self._ask([Ask(self._voice.tokens(prompt), Want(asked, len(asked)), self._voice.adapter)])
+        found = dict(zip(answer.tokens.tolist(), answer.logprobs.tolist(), strict=True))
+        return np.array([found.get(token, -np.inf) for token in asked.tolist()])
+
     async def text(self, prompt: Sequence[int], rule: TextRule) -> list[int]:
         """As Engine.generate, of one prompt."""
         voice = self._voice

@@ -57,6 +57,10 @@ class Engine(Protocol):
         """Free text after each prompt as token numbers, without the end token and without code tokens."""
         ...
 
+    def weigh(self, prompts: Sequence[Prompt], tokens: Sequence[Int64]) -> list[Float64]:
+        """log p(token | prompt) of tokens[i], int64 [n], after prompts[i], less a constant of the prompt."""
+        ...
+
 
 def check(prompts: Sequence[Prompt], others: int, most: int) -> None:
     """What every engine refuses (EngineError): prompts that are empty or longer than `most` tokens, or that do not

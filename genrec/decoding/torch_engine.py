@@ -99,6 +99,12 @@ class TorchEngine:
             ),
         )  # fmt: skip
 
+    def weigh(self, prompts: Sequence[Prompt], tokens: Sequence[Int64]) -> list[Float64]:
+        check(prompts, len(tokens), self._context)
+        return self._in_batches(
+            prompts, 1, lambda rows: self._weigh([prompts[i] for i in rows], [tokens[i] for i in rows])
+        )
+
     def _in_batches(
         self, prompts: Sequence[Prompt], entries: int, work: Callable[[list[int]], list[Found]]
     ) -> list[Found]:
@@ -181,6 +187,14 @@ class TorchEngine:
             shape = (len(prompts), 1)
             logits = tree.extend(tokens[:, None], np.full(shape, step), np.ones((*shape, step + 1), dtype=bool))[:, 0]
         return texts
+
+    def _weigh(self, prompts: Sequence[Prompt], tokens: Sequence[Int64]) -> list[Float64]:
+        logits = TokenTree(self.model, prompts, self._pad).logits
+        columns = [torch.from_numpy(wanted).to(self._device) for wanted in tokens]
+        return [
+            (row[wanted] - row.logsumexp(-1)).cpu().numpy().astype(np.float64)
+            for row, wanted in zip(logits, columns, strict=True)
+        ]
 
 
 def _limits(model: torch.nn.Module) -> list[int]:

@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass
 
 from genrec.catalog import Catalog
-from genrec.explaining.evidence import Evidence, Told
+from genrec.chatting.rules import Rule
+from genrec.explaining.evidence import Told
+from genrec.prompting import Part
 from genrec.slots import clean
 
 LONGEST_TITLE = 80
@@ -88,20 +90,55 @@ class Telling:
         for place, fact in enumerate(told.facts, 1):
             names[f"field_{place}"] = human(fact.field, self.language)
             names[f"value_{place}"] = self.value(fact.field, fact.value)
+        if told.other is not None:
+            names["other"] = self.title(told.other)
+        if told.rule is not None:
+            names["rule"] = ruled(told.rule, self.language)
         return names
 
-    def fill(self, sentence: str, evidence: Evidence) -> str:
+    def fill(self, sentence: str, told: Told) -> str:
         """The sentence with its markers replaced; those without evidence stay (the checker refuses them)."""
-        return filled(sentence, self.names(evidence.told))
+        return filled(sentence, self.names(told))
 
-    def plain(self, evidence: Evidence) -> str:
-        """The factual sentence that is true by construction."""
-        return self.fill(plain_sentence(evidence.told, self.language), evidence)
+    def plain(self, part: Part, told: Told) -> str:
+        """The factual sentence that is true by construction, with its markers."""
+        return plain_sentence(part, told, self.language)
 
 
-def plain_sentence(told: Told, language: str) -> str:
+def ruled(rule: Rule, language: str) -> str:
+    """A rule of the request in words: "the genre is Comedy"."""
+    signs = _RULES_ZH if language == "zh" else _RULES
+    values = rule.value if isinstance(rule.value, tuple) else (rule.value,)
+    joint = (" and " if language != "zh" else "到") if rule.op == "between" else (", " if language != "zh" else "、")
+    said = joint.join(re.sub("[“”]", '"', clean(str(one))) for one in values)
+    return signs[rule.op].format(human(rule.field, language), said)
+
+
+_RULES = {
+    "=": "the {} is {}", "!=": "the {} is not {}", "<": "the {} is below {}", "<=": "the {} is at most {}",
+    ">": "the {} is above {}", ">=": "the {} is at least {}", "between": "the {} is between {}",
+    "in": "the {} is one of {}", "not in": "the {} is none of {}",
+}  # fmt: skip
+_RULES_ZH = {
+    "=": "{}为{}", "!=": "{}不是{}", "<": "{}小于{}", "<=": "{}不超过{}", ">": "{}大于{}", ">=": "{}不小于{}",
+    "between": "{}在{}之间", "in": "{}属于{}", "not in": "{}不属于{}",
+}  # fmt: skip
+_PLAIN = {
+    "contrast": "{item} stands before {other} because you chose {liked_1}.",
+    "rule": "Asked for and met: {rule}.",
+}
+_PLAIN_ZH = {"contrast": "因为您选过{liked_1}，{item}排在{other}之前。", "rule": "符合要求：{rule}。"}
+
+
+def plain_sentence(part: Part, told: Told, language: str) -> str:
     """The plain sentence with its markers."""
     liked = [f"{{liked_{place}}}" for place in range(1, len(told.liked) + 1)]
+    if part == "counterfactual":
+        if language == "zh":
+            return f"没有{'和'.join(liked)}，{{item}}就不在其中。"
+        return f"Without {' and '.join(liked)} {{item}} would not be among these."
+    if part in _PLAIN:
+        return (_PLAIN_ZH if language == "zh" else _PLAIN)[part]
     facts = range(1, len(told.facts) + 1)
     return (_chinese if language == "zh" else _english)(told, liked, facts)
 

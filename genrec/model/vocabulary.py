@@ -7,7 +7,7 @@ the code tokens and prompt markers added.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -98,6 +98,11 @@ class Vocabulary:
     def ids(self, text: str) -> list[int]:
         """Token numbers of a text, without a beginning or end of sequence."""
         return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False)]
+
+    def all_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The same of many texts, faster than one by one."""
+        found: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+        return found
 
     def text(self, ids: Iterable[int]) -> str:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))

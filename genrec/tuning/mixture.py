@@ -7,6 +7,7 @@ import numpy as np
 from genrec.asking import NextItemPrompt
 from genrec.catalog import Catalog
 from genrec.examples import Examples, answered, joined, next_item
+from genrec.explaining.reviews import Library, review_examples
 from genrec.explaining.words import explain_examples
 from genrec.interactions import Histories
 from genrec.prompting import Prompt
@@ -18,10 +19,22 @@ _LONGEST = 160  # tokens of an alignment or explanation example
 
 
 def mixture(
-    asking: NextItemPrompt, catalog: Catalog, histories: Histories, settings: MixtureSettings, seed: int
+    asking: NextItemPrompt,
+    catalog: Catalog,
+    histories: Histories,
+    settings: MixtureSettings,
+    seed: int,
+    library: Library | None = None,
 ) -> Examples:
-    """`settings.variants` epochs of examples, each with its own thinned histories, items and phrasings."""
-    return joined([_epoch(asking, catalog, histories, settings, seed + turn) for turn in range(settings.variants)])
+    """`settings.variants` epochs of examples, each with its own thinned histories, items and phrasings.
+
+    library: reviews that are learnt from, once an epoch.
+    """
+    epochs = [_epoch(asking, catalog, histories, settings, seed + turn) for turn in range(settings.variants)]
+    if library is None:
+        return joined(epochs)
+    said = answered(asking.vocabulary, *review_examples(library, asking.prompts), longest=2 * _LONGEST)
+    return joined([part for epoch in epochs for part in (epoch, said)])
 
 
 def _epoch(

@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from genrec.alternatives import spread
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle
 from genrec.errors import ConfigError
@@ -87,7 +88,10 @@ def _tokenizer(settings: SftSettings, prompts: Prompts, texts: Sequence[str]) ->
     if settings.base != SCRATCH:
         return _pretrained_tokenizer(settings.base, settings.revision)
     # The prompts' words stand several times, so that an instruction becomes few tokens.
-    sentences = [text for prompt in prompts.by_name.values() for group in prompt.phrasings for text in group.texts]
+    groups = [group for prompt in prompts.by_name.values() for group in prompt.phrasings]
+    sentences = [
+        one for group in groups for text in group.texts for one in spread(text)[:: max(1, len(spread(text)) // 4)]
+    ]
     templates = [prompt.prompt + prompt.completion for prompt in prompts.by_name.values()]
     return train_tokenizer([*texts, *(templates * 50), *(sentences * 5)], settings.scratch.text_vocabulary)
 

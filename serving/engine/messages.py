@@ -10,8 +10,9 @@ import numpy as np
 
 from genrec.changing import ItemChange
 from genrec.chatting.conversation import Leaning
-from genrec.chatting.rules import Bool
+from genrec.chatting.rules import Bool, Rule
 from genrec.errors import GenrecError
+from genrec.explaining import Length
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Rank:
     edition: int
     profile: str
     leaning: Leaning | None = None
+    length: Length = "normal"
+    rules: tuple[Rule, ...] = ()
 
     def mask(self, items: int) -> Bool:
         """bool [items]; what was not known when the request was made is not allowed."""
@@ -50,6 +53,7 @@ class Tell:
     history: tuple[str, ...]
     items: tuple[str, ...]
     deadline: float
+    length: Length = "normal"
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,10 @@ class Desk:
         if asked.edition > self.recommender.edition:
             raise RuntimeError("an edit of the catalog is missing")
         mask = asked.mask(len(self.recommender.catalog))
-        return Ask(asked.history, asked.k, mask, asked.weights, asked.explain, asked.profile, asked.leaning)
+        return Ask(
+            asked.history, asked.k, mask, asked.weights, asked.explain, asked.profile, asked.leaning, asked.length,
+            asked.rules,
+        )  # fmt: skip
 
     def _read(self, asked: Read) -> list[Request]:
         if self.reader is None:
@@ -195,7 +198,7 @@ class Desk:
         return self.reader.read(asked.messages, asked.slates)
 
     def _tell(self, asked: Tell) -> Any:
-        return self.recommender.told(asked.history, asked.items)
+        return self.recommender.told(asked.history, asked.items, asked.length)
 
 
 def unfit(recommender: Recommender, changes: Sequence[ItemChange]) -> tuple[str, ...]:

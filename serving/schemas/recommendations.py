@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from genrec.answers import RecommendedItem, ToldItem
 from genrec.chatting.rules import Rule
+from genrec.explaining import Length
 from genrec.interest.window import WindowPolicy
 from serving.schemas.shared import MOST_ITEMS, Answer, Body, ItemId, UserId, Weight
 
@@ -33,6 +34,9 @@ class SlateRequest(Body):
     """0: the best items; towards 1: items less like each other."""
     explain: bool = True
     """Whether each item comes with its evidence and a sentence."""
+    length: Length = "normal"
+    """Of explanations: short, a few words; normal, a sentence; long, also why not another item, what would be without
+    a choice, and which filters are met."""
 
     @model_validator(mode="after")
     def _one_history(self) -> SlateRequest:
@@ -84,6 +88,8 @@ class ExplanationRequest(Body):
     user_id: UserId | None = None
     history: list[ItemId] | None = Field(None, max_length=MOST_ITEMS)
     items: list[ItemId] = Field(min_length=1, max_length=20)
+    length: Length = "normal"
+    """short, normal or long."""
 
     @model_validator(mode="after")
     def _one_history(self) -> ExplanationRequest:

@@ -141,6 +141,15 @@ def test_explain_names_what_moved_it(tiny: Tiny, titles: list[str], genrec_comma
     assert {one["title"] for one in told["moved_by"]} <= set(titles[:4])
 
 
+def test_explanations_have_a_length(tiny: Tiny, titles: list[str], genrec_command: Command) -> None:
+    words = ("explain", "--bundle", tiny.bundle, "--history", ";".join(titles[:4]), "--item", titles[9], "--json")
+    short, long = (json.loads(genrec_command(*words, "--length", length).out) for length in ("short", "long"))
+    assert [one["kind"] for one in short["statements"]] == ["short"]
+    assert long["statements"][0]["kind"] == "reason"
+    assert long["statements"][0]["evidence"]
+    assert "Invalid value" in genrec_command(*words, "--length", "endless").err
+
+
 def test_explain_needs_a_history(tiny: Tiny, titles: list[str], genrec_command: Command) -> None:
     done = genrec_command("explain", "--bundle", tiny.bundle, "--item", titles[0])
     assert (done.code, "--history" in done.err) == (2, True)

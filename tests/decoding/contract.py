@@ -199,6 +199,22 @@ class EngineContract:
     def test_no_request_no_answer(self, world: World) -> None:
         assert world.engine.beam([], [], 5) == world.engine.score([], []) == world.engine.generate([], TextRule()) == []
 
+    def test_weighing_agrees_with_what_is_written(self, world: World) -> None:
+        """The token that it would write next weighs most, alone or in a batch, among whichever others."""
+        firsts = [world.engine.generate([prompt], TextRule(1))[0] for prompt in world.prompts]
+        pairs = [(prompt, first[0]) for prompt, first in zip(world.prompts, firsts, strict=True) if first]
+        others = [token for token in range(5, 60) if token not in {world.end_id, *np.concatenate(world.code_ids)}]
+        asked = [np.array([token, *(one for one in others if one != token)], dtype=np.int64) for _, token in pairs]
+        found = world.engine.weigh([prompt for prompt, _ in pairs], asked)
+        for (prompt, _), tokens, weights in zip(pairs, asked, found, strict=True):
+            assert weights.shape == tokens.shape
+            assert weights.argmax() == 0
+            (alone,) = world.engine.weigh([prompt], [tokens[:3]])
+            np.testing.assert_allclose(alone - alone[0], weights[:3] - weights[0], atol=NEAR)
+        assert world.engine.weigh([], []) == []
+        with pytest.raises(EngineError, match="differ in number"):
+            world.engine.weigh(world.prompts[:2], [np.array(others[:1])])
+
     @pytest.mark.parametrize("temperature", [0.0, 1.5])
     def test_text_has_no_codes_no_end_and_no_more_than_asked(self, world: World, temperature: float) -> None:
         banned = {world.end_id} | {int(token) for level in world.code_ids for token in level}

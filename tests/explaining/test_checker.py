@@ -1,14 +1,18 @@
 """The checker: planted falsehoods are caught before and after filling; what is true passes."""
 
-import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genrec.chatting.rules import Rule
 from genrec.explaining import Checker, Evidence, Moved, SharedFact, Telling
-from genrec.explaining.checker import PREDICATES
-from genrec.explaining.words import fitting, situation
+from genrec.explaining.checker import tolds
+from genrec.explaining.evidence import Contrast, Rerun
+from genrec.explaining.saying import sentences, situation
+from genrec.prompting import Part
 from tests.explaining.toyfilms import (
     ALIEN,
     ALIENS,
@@ -32,35 +36,38 @@ DIRECTED = evidence(LEGEND, RUNNER)  # Scott, 1980s
 ACTED = evidence(HEAT, RONIN)  # De Niro, Crime
 MOVED = evidence(TOYS, RUNNER)  # nothing shared
 BOTH = evidence(RUNNER, ALIEN, LEGEND)  # Scott, by both
+SCOTT = SharedFact("director", "Scott", (RUNNER,))
+WHOLE = replace(
+    DIRECTED,
+    rules=(Rule(field="year", op=">=", value=1980),),
+    contrast=Contrast(HEAT, RUNNER, 1.0, -0.5, SCOTT),
+    rerun=Rerun((RUNNER,), present=False),
+)
+
+
+def said(checker: Checker, part: Part, about: Evidence) -> Iterator[str]:
+    for told in tolds(part, about):
+        yield from (checker.telling.fill(one, told) for one in sentences(checker.prompt, situation(part, told)))
 
 
 @pytest.mark.parametrize(
     ("sentence", "about", "problem"),
     [
         ("{item} and {liked_2} share a director: {value_1}.", DIRECTED, "no evidence for the markers liked_2"),
-        ("{item} and {liked_1} share a director: {value_3}.", DIRECTED, "unknown markers: value_3"),
-        ("{item} and {liked_1 share a director: {value_1}.", DIRECTED, "a broken marker"),
-        ("{item} and Thelma share a director: {value_1}.", DIRECTED, "a name outside the markers: Thelma"),
-        ("{item} and {liked_1} share a director: Ridley Scott.", DIRECTED, "a name outside the markers: Ridley, Scott"),
-        ("Ridley made {item} and {liked_1}: {value_1}.", DIRECTED, "'ridley'"),
-        ("{item} won 7 prizes, like {liked_1} by {value_1}.", DIRECTED, "a number outside the markers"),
-        ("{item} is a stunning film by {value_1}, like {liked_1}.", DIRECTED, "'stunning'"),
-        ("{value_1} plays in {item}, as in {liked_1}.", DIRECTED, "needs a fact of kind cast"),
-        ("{value_1} directed {item}, and {liked_1} too.", ACTED, "'directed' needs a fact of kind director"),
+        ("{item} and {liked_1} share a director: {value_3}.", DIRECTED, "no evidence for the markers value_3"),
+        ("{item} and {liked_1} share a director: Ridley Scott.", DIRECTED, "no phrasing"),
+        ("{value_1} plays in {item}, as in {liked_1}.", DIRECTED, "no phrasing"),
+        ("{value_1} directed {item}, and {liked_1} too.", ACTED, "no phrasing"),
         ("{value_1} directed {item}, and {liked_1} too.", MOVED, "no evidence for the markers value_1"),
-        ("{item} is directed by {liked_1}, who also directed {value_1}.", DIRECTED, "directed by {liked_1}"),
-        ("{item} is like {liked_1} twice: {field_1} {value_2} and {field_2} {value_1}.", ACTED, "in the order"),
-        ("{item} is {value_1}, like {liked_1}.", ACTED, "{item} is {value_1}"),
+        ("{item} is directed by {liked_1}, who also directed {value_1}.", DIRECTED, "no phrasing"),
         ("{item} was not directed by {value_1}, like {liked_1}.", DIRECTED, "no phrasing"),
-        ("Like {liked_1}, {item} was directed by {value_1}. You chose {liked_1}.", DIRECTED, "in the order"),
-        ("Because you chose {liked_1}, here is {item}.", evidence(TOYS, RUNNER, drop=-1.0), "names a cause"),
-        ("Your choice of {liked_1} leads to {item}.", evidence(TOYS, RUNNER, drop=-1.0), "nothing is known"),
-        ("", DIRECTED, "in the order"),
-        ("{item}", DIRECTED, "in the order"),
+        ("Because you chose {liked_1}, here is {item}.", evidence(TOYS, RUNNER, drop=-1.0), "no phrasing"),
+        ("", DIRECTED, "no phrasing"),
+        ("{item}", DIRECTED, "no phrasing"),
     ],
 )
 def test_planted_sentences_are_caught(sentence: str, about: Evidence, problem: str) -> None:
-    verdict = ENGLISH.sentence(sentence, about)
+    verdict = ENGLISH.sentence(sentence, "reason", about.told)
     assert not verdict.ok
     assert problem in "; ".join(verdict.problems)
 
@@ -68,16 +75,16 @@ def test_planted_sentences_are_caught(sentence: str, about: Evidence, problem: s
 @pytest.mark.parametrize(
     ("text", "about", "history", "problem"),
     [
-        ("Cameron directed “Legend”, and “Blade Runner” too.", DIRECTED, [RUNNER], "cameron"),
-        ("James Cameron directed “Legend”, and “Blade Runner” too.", DIRECTED, [RUNNER], "Cameron"),
+        ("Cameron directed “Legend”, and “Blade Runner” too.", DIRECTED, [RUNNER], "no phrasing"),
+        ("James Cameron directed “Legend”, and “Blade Runner” too.", DIRECTED, [RUNNER], "no phrasing"),
         ("Scott directed “Legend”, and “Titanic” too.", DIRECTED, [RUNNER], "“Titanic” is not in the evidence"),
         ("Scott directed “Legend”, and “Alien” too.", DIRECTED, [RUNNER, ALIEN], "“Alien” is not in the evidence"),
         ("Scott directed “Legend”, and “Blade Runner” too.", DIRECTED, [HEAT], "“Blade Runner” is not in the history"),
         ("Scott directed “Legend”, and {liked_1} too.", DIRECTED, [RUNNER], "an unfilled marker"),
-        ("Scott directed “Legend” in 1985, and “Blade Runner” too.", DIRECTED, [RUNNER], "a number outside"),
-        ("Scott plays in “Legend”, as in “Blade Runner”.", DIRECTED, [RUNNER], "needs a fact of kind cast"),
-        ("Scott directed “Legend”, and Blade Runner too.", DIRECTED, [RUNNER], "Blade, Runner"),
-        ("“Legend” is from the 1990s, like “Blade Runner”.", DIRECTED, [RUNNER], "a number outside"),
+        ("Scott directed “Legend” in 1985, and “Blade Runner” too.", DIRECTED, [RUNNER], "no phrasing"),
+        ("Scott plays in “Legend”, as in “Blade Runner”.", DIRECTED, [RUNNER], "no phrasing"),
+        ("Scott directed “Legend”, and Blade Runner too.", DIRECTED, [RUNNER], "no phrasing"),
+        ("“Legend” is from the 1990s, like “Blade Runner”.", DIRECTED, [RUNNER], "no phrasing"),
         ("Recommended because you chose “Alien”.", MOVED, [RUNNER], "“Alien” is not in the evidence"),
     ],
 )
@@ -87,6 +94,60 @@ def test_planted_statements_are_caught(text: str, about: Evidence, history: list
     assert problem in "; ".join(verdict.problems)
 
 
+@pytest.mark.parametrize(
+    ("text", "part", "about", "problem"),
+    [
+        (
+            "Without “Blade Runner” in your history, “Legend” would not be here.",
+            "counterfactual",
+            DIRECTED,
+            "no evidence",
+        ),
+        (
+            "Without “Blade Runner” in your history, “Legend” would not be here.",
+            "counterfactual",
+            replace(WHOLE, rerun=Rerun((RUNNER,), present=True)),
+            "no evidence",
+        ),
+        (
+            "Without “Blade Runner” in your history, “Legend” would not be here.",
+            "counterfactual",
+            replace(
+                WHOLE, interactions=(Moved(RUNNER, 1), Moved(ALIEN, 1)), rerun=Rerun((RUNNER, ALIEN), present=False)
+            ),
+            "no phrasing",
+        ),
+        ("Without “Alien” in your history, “Legend” would not be here.", "counterfactual", WHOLE, "“Alien” is not"),
+        ("“Legend” rather than “Ronin”, because your “Blade Runner” favours it.", "contrast", WHOLE, "“Ronin” is not"),
+        (
+            "It stands before “Heat” because “Blade Runner” speaks more for “Legend”.",
+            "contrast",
+            replace(WHOLE, contrast=Contrast(HEAT, RUNNER, 1.0, 0.5, None)),
+            "no evidence",
+        ),
+        ("It meets your wish: the year is at least 1990.", "rule", WHOLE, "no phrasing"),
+        (
+            "It meets your wish: the year is at least 1990.",
+            "rule",
+            replace(WHOLE, rules=(Rule(field="year", op=">=", value=1990),)),
+            "does not say",
+        ),
+        ("Without “Blade Runner” in your history, “Legend” would not be here.", "reason", WHOLE, "no phrasing"),
+    ],
+)
+def test_planted_comparisons_runs_and_rules_are_caught(text: str, part: Part, about: Evidence, problem: str) -> None:
+    verdict = ENGLISH.statement(text, about, [RUNNER, ALIEN], part)
+    assert not verdict.ok
+    assert problem in "; ".join(verdict.problems)
+
+
+def test_a_contrast_with_a_film_that_has_the_fact_is_caught() -> None:
+    forged = replace(WHOLE, contrast=Contrast(ALIEN, RUNNER, 1.0, -0.5, SCOTT))
+    found = [ENGLISH.statement(text, forged, [RUNNER], "contrast") for text in said(ENGLISH, "contrast", forged)]
+    assert found
+    assert all("the director 'Scott', too" in "; ".join(one.problems) for one in found)
+
+
 @pytest.mark.parametrize("language", CHECKERS)
 def test_forged_evidence_is_caught(language: str) -> None:
     checker = CHECKERS[language]
@@ -94,65 +155,63 @@ def test_forged_evidence_is_caught(language: str) -> None:
     wrong_value = Evidence(LEGEND, (Moved(RUNNER, 1.0),), (SharedFact("director", "Cameron", (RUNNER,)),))
     wrong_claim = Evidence(ALIEN, (Moved(RUNNER, 1.0),), (SharedFact("cast", "Weaver", (RUNNER,)),))
     not_evidence = Evidence(ALIEN, (Moved(RUNNER, 1.0),), (SharedFact("cast", "Weaver", (ALIENS,)),))
-    not_moved = Evidence(LEGEND, (Moved(RUNNER, 0.0),), ())
     for forged in (wrong_value, wrong_claim, not_evidence):
-        assert not checker.statement(checker.telling.plain(forged), forged, history).ok
-        for sentence in fitting(checker.prompt, *situation(forged.told)):
-            assert not checker.statement(checker.telling.fill(sentence, forged), forged, history).ok
-    for sentence in fitting(checker.prompt, *situation(not_moved.told)):
-        assert not checker.statement(checker.telling.fill(sentence, not_moved), not_moved, history).ok
+        plain = checker.telling.fill(checker.telling.plain("reason", forged.told), forged.told)
+        assert not checker.statement(plain, forged, history).ok
+        for text in said(checker, "reason", forged):
+            assert not checker.statement(text, forged, history).ok
+    not_moved = Evidence(LEGEND, (Moved(RUNNER, 0.0),), ())
+    for text in said(checker, "reason", replace(not_moved, interactions=(Moved(RUNNER, 1.0),))):
+        assert not checker.statement(text, not_moved, history).ok
 
 
 def test_chinese_falsehoods_are_caught() -> None:
     checker = CHECKERS["zh"]
-    for sentence, problem in (
-        ("{item}和{liked_1}都有{value_1}出演。", "needs a fact of kind cast"),
-        ("{item}和{liked_1}都由斯科特执导。", "'斯'"),
-        ("{item}和{liked_1}都不由{value_1}执导。", "都 不 由"),
-        ("{item}和{liked_2}都由{value_1}执导。", "no evidence for the markers liked_2"),
+    for text in (
+        "“Legend”和“Blade Runner”都有Scott出演。",
+        "“Legend”和“Blade Runner”都由斯科特执导。",
+        "“Legend”和“Blade Runner”都不由Scott执导。",
+        "“Legend”和“Alien”都由Scott执导。",
+        "“Legend”和“Blade Runner”都由Cameron执导。",
     ):
-        assert problem in "; ".join(checker.sentence(sentence, DIRECTED).problems)
-    assert not checker.statement("“Legend”和“Blade Runner”都由Cameron执导。", DIRECTED, [RUNNER]).ok
+        assert not checker.statement(text, DIRECTED, [RUNNER]).ok
     assert checker.statement("“Legend”和“Blade Runner”都由Scott执导。", DIRECTED, [RUNNER]).ok
-
-
-def test_a_mixture_of_phrasings_may_stand_if_it_keeps_their_grammar() -> None:
-    known = fitting(ENGLISH.prompt, *situation(DIRECTED.told))
-    fresh = "Also directed by {value_1}, who made {liked_1}: {item}."
-    assert fresh not in known
-    assert ENGLISH.sentence(fresh, DIRECTED).ok
-    text = ENGLISH.telling.fill(fresh, DIRECTED)
-    assert text == "Also directed by Scott, who made “Blade Runner”: “Legend”."
-    assert ENGLISH.statement(text, DIRECTED, [RUNNER]).problems == ()
-    assert not ENGLISH.statement(text.replace("Scott", "Mann"), DIRECTED, [RUNNER]).ok
-    for broken in ("The director of {liked_1} and of {item} was taken by {value_1}.", "{value_1}{liked_1}{item}"):
-        assert not ENGLISH.sentence(broken, DIRECTED).ok
-    assert not ENGLISH.sentence("{liked_1} {item}", MOVED).ok
 
 
 @pytest.mark.parametrize("language", CHECKERS)
 def test_every_phrasing_passes_for_its_own_evidence(language: str) -> None:
-    """And with the words of its kind: PREDICATES forbids none of them."""
     checker = CHECKERS[language]
     for about in (DIRECTED, ACTED, MOVED, BOTH, evidence(HEAT, INSIDER), evidence(ALIEN, RUNNER, ALIENS)):
         history = [one.item for one in about.interactions]
-        for sentence in fitting(checker.prompt, *situation(about.told)):
-            assert checker.sentence(sentence, about).problems == ()
-            assert checker.statement(checker.telling.fill(sentence, about), about, history).problems == ()
+        for part in ("reason", "short"):
+            for text in [*said(checker, part, about)][::3]:
+                assert checker.statement(text, about, history, part).problems == ()
 
 
 @pytest.mark.parametrize("language", CHECKERS)
-def test_predicate_words_belong_to_one_kind(language: str) -> None:
-    for group in CHECKERS[language].prompt.phrasings:
-        for other, words in PREDICATES.items():
-            for text in group.texts if group.kind != other else ():
-                assert not re.search(words, text, re.IGNORECASE), (text, other)
+@pytest.mark.parametrize("part", ["rule", "contrast", "counterfactual"])
+def test_every_other_statement_passes_for_its_own_evidence(language: str, part: Part) -> None:
+    checker = CHECKERS[language]
+    texts = [*said(checker, part, WHOLE)]
+    assert texts
+    for text in texts:
+        assert checker.statement(text, WHOLE, [RUNNER], part).problems == ()
+        assert not checker.statement(text, DIRECTED, [RUNNER], part).ok
+
+
+@pytest.mark.parametrize("language", CHECKERS)
+@pytest.mark.parametrize("part", ["reason", "short", "rule", "contrast", "counterfactual"])
+def test_the_plain_sentence_of_each_part_passes(language: str, part: Part) -> None:
+    checker = CHECKERS[language]
+    (told,) = tolds(part, WHOLE)
+    text = checker.telling.fill(checker.telling.plain(part, told), told)
+    assert checker.statement(text, WHOLE, [RUNNER], part).problems == ()
 
 
 @pytest.mark.parametrize("language", CHECKERS)
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True), st.sampled_from([-1.0, 0.0, 2.0]))
 def test_the_plain_sentence_always_passes(language: str, items: list[int], drop: float) -> None:
     checker, about = CHECKERS[language], evidence(items[0], *items[1:], drop=drop)
-    text = checker.telling.plain(about)
+    text = checker.telling.fill(checker.telling.plain("reason", about.told), about.told)
     assert checker.statement(text, about, items[1:]).problems == ()
     assert "{" not in text

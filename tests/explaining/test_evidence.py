@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from genrec.explaining.evidence import REMOVED, Evidence, Moved, drops, evidence_for
+from genrec.explaining.evidence import (
+    NOISE,
+    REMOVED,
+    Alone,
+    Evidence,
+    Moved,
+    Rerun,
+    evidence_for,
+    run_again,
+    without_each,
+)
 from tests.explaining.toyfilms import (
     ALIEN,
     ALIENS,
@@ -22,14 +32,14 @@ from tests.explaining.toyfilms import (
 
 
 def gather(pull: Pull, history: list[int], items: list[int], window: int = 50) -> list[Evidence]:
-    return evidence_for(engine(pull), asking(window=window), FACTS, history, items)
+    return evidence_for(Alone(engine(pull), asking(window=window)), FACTS, history, items, window)
 
 
 def test_drops_are_what_the_model_loses() -> None:
     pull = {(RUNNER, ALIEN): 0.5, (ALIENS, ALIEN): 1.25, (TOYS, ALIEN): -0.25, (TOYS, HEAT): 2.0}
-    newest, fallen = drops(engine(pull), asking(), [RUNNER, ALIENS, TOYS], [ALIEN, HEAT])
-    assert newest.tolist() == [TOYS, ALIENS, RUNNER]
-    assert fallen == pytest.approx(np.array([[-0.25, 2.0], [1.25, 0.0], [0.5, 0.0]]), abs=1e-9)
+    left = without_each(Alone(engine(pull), asking()), [RUNNER, ALIENS, TOYS], [ALIEN, HEAT], 50)
+    assert left.newest.tolist() == [TOYS, ALIENS, RUNNER]
+    assert left.fallen == pytest.approx(np.array([[-0.25, 2.0], [1.25, 0.0], [0.5, 0.0]]), abs=1e-9)
 
 
 def test_what_moved_most_comes_first_and_two_are_kept() -> None:
@@ -77,11 +87,14 @@ def test_one_batched_pass_of_bounded_size() -> None:
     calls: list[int] = []
 
     class Counting:
-        def score(self, prompts, codes):
-            calls.append(len(prompts))
-            return [np.zeros(len(rows)) for rows in codes]
+        def scores(self, histories, items):
+            calls.append(len(histories))
+            return np.zeros((len(histories), len(items)))
 
-    evidence_for(Counting(), asking(), FACTS, list(range(8)) * 5, [ALIEN, HEAT])  # type: ignore[arg-type]
+        def slates(self, histories):
+            return None
+
+    evidence_for(Counting(), FACTS, list(range(8)) * 5, [ALIEN, HEAT], 50)
     assert calls == [9]
     assert max(calls) <= REMOVED + 1
 
@@ -106,3 +119,40 @@ def test_what_one_sentence_tells() -> None:
 def test_noise_is_no_drop() -> None:
     assert not Moved(RUNNER, 1e-5).counts
     assert not evidence(TOYS, ALIEN, drop=1e-5).told.writable
+
+
+class Slating(Alone):
+    """The model alone, and a slate of the two best films that the request's history does not hold."""
+
+    seen = (RUNNER, RONIN, TOYS)
+
+    def slates(self, histories):
+        scores = self.scores(histories, np.arange(8))
+        scores[:, list(self.seen)] = -np.inf
+        return [np.argsort(-row, kind="stable")[:2] for row in scores]
+
+
+def test_running_again_finds_the_smallest_set_without_which_it_is_gone() -> None:
+    pull = {(RUNNER, LEGEND): 2.0, (RONIN, HEAT): 1.5, (TOYS, HEAT): 1.4, (RUNNER, ALIEN): 0.5}
+    judge = Slating(engine(pull), asking())
+    found = evidence_for(judge, FACTS, [RUNNER, RONIN, TOYS], [LEGEND, HEAT], 50)
+    legend, heat = run_again(judge, [RUNNER, RONIN, TOYS], found)
+    assert legend.rerun == Rerun((RUNNER,), present=False)
+    assert heat.rerun == Rerun((RONIN, TOYS), present=False)  # either of them alone keeps it
+    assert [one.liked for one in heat.countered] == [(RONIN, TOYS)]
+    (kept,) = run_again(Slating(engine({(RUNNER, LEGEND): 0.1}), asking()), [RUNNER], found[:1])
+    assert kept.rerun is not None
+    assert not run_again(Alone(engine(pull), asking()), [RUNNER], found)[0].countered
+
+
+def test_a_contrast_needs_the_order_to_turn() -> None:
+    pull = {(RUNNER, LEGEND): 2.0, (RONIN, HEAT): 1.0, (RONIN, LEGEND): 0.5, (RONIN, INSIDER): 0.2}
+    legend, heat, insider = gather(pull, [RUNNER, RONIN], [LEGEND, HEAT, INSIDER])
+    assert legend.contrast is not None
+    assert (legend.contrast.other, legend.contrast.liked) == (HEAT, RUNNER)
+    assert (legend.contrast.lead, legend.contrast.left) == pytest.approx((1.5, -0.5))
+    assert legend.contrast.fact is not None
+    assert legend.contrast.fact.value == "Scott"  # which Heat has not
+    assert heat.contrast is None  # without Ronin it is level with The Insider, no lower
+    assert insider.contrast is None
+    assert NOISE < 1

@@ -1,9 +1,11 @@
-"""The explainer: good drafts stand, bad ones are written again, then the plain sentence; and a real random model."""
+"""The explainer: the model's sentences stand, bad ones are written again, then the plain one; three lengths; a real
+random model."""
 
-from genrec.decoding.engine import TextRule
+import numpy as np
+
+from genrec.chatting.rules import Rule
 from genrec.explaining import Explainer
-from genrec.explaining.explainer import TOGETHER
-from genrec.explaining.words import DRAFTS
+from genrec.explaining.evidence import Alone
 from tests.explaining.toyfilms import (
     ALIEN,
     ALIENS,
@@ -14,6 +16,8 @@ from tests.explaining.toyfilms import (
     RONIN,
     RUNNER,
     TOYS,
+    asking,
+    engine,
     explainer,
     prompts,
 )
@@ -21,14 +25,30 @@ from tests.explaining.toyfilms import (
 PULL = {(RUNNER, LEGEND): 1.0, (RONIN, HEAT): 1.0, (RUNNER, TOYS): 0.5}
 HISTORY = [RUNNER, RONIN]
 GOOD = {
-    "director decade": "{value_1} made both {liked_1} and {item}.",
-    "cast genres": "{value_1} appears in both {liked_1} and {item}.",
-    "": "You chose {liked_1}, and that speaks for {item}.",
+    "reason director decade": "{value_1} made both {liked_1} and {item}.",
+    "reason cast genres": "{value_1} appears in both {liked_1} and {item}.",
+    "reason ": "You chose {liked_1}, and that speaks for {item}.",
+    "short director decade": "Same director as {liked_1}: {value_1}.",
+    "short cast genres": "Same actor as in {liked_1}: {value_1}.",
+    "short ": "Because you chose {liked_1}.",
+    "counterfactual ": "Without {liked_1} in your history, {item} would not be here.",
+    "contrast director": "{item} rather than {other}, because your {liked_1} speaks more for it and {other} lacks the "
+    "{field_1} {value_1}.",
+    "rule ": "It meets your wish: {rule}.",
 }
 
 
-def good(prompt: str, rule: TextRule) -> str:
-    return GOOD[prompt.split("<|text|>")[1].split("<|text_end|>")[0]]
+def good(asked: str) -> str:
+    return GOOD.get(asked, "")
+
+
+class Two(Alone):
+    """The model alone; its slates are the two best films that were not asked about."""
+
+    def slates(self, histories):
+        scores = self.scores(histories, np.arange(8))
+        scores[:, [RUNNER, RONIN]] = -np.inf
+        return [np.argsort(-row, kind="stable")[:2] for row in scores]
 
 
 def test_every_item_of_a_slate_gets_a_checked_reason() -> None:
@@ -40,90 +60,112 @@ def test_every_item_of_a_slate_gets_a_checked_reason() -> None:
         "You chose “Blade Runner”, and that speaks for “Toy Story”.",
     ]
     assert all(one.checked and not one.plain for one in found)
+    assert found[0].statements[0].cited == ("interaction:f1", "fact:director=Scott")
 
 
-def test_one_good_draft_of_many_is_enough_and_nobody_asks_twice() -> None:
-    asked: list[str] = []
+def test_short_and_long() -> None:
+    ours = explainer(PULL, good)
+    short = ours.explain(HISTORY, [LEGEND, TOYS], length="short")
+    assert [one.text for one in short] == [
+        "Same director as “Blade Runner”: Scott.",
+        "Because you chose “Blade Runner”.",
+    ]
+    rule = Rule(field="year", op=">=", value=1985)
+    judge = Two(engine({**PULL, (RONIN, HEAT): 0.7}), asking())
+    legend, _ = ours.explain(HISTORY, [LEGEND, HEAT], length="long", rules=[rule], judge=judge)
+    assert [one.text for one in legend.statements] == [
+        "Scott made both “Blade Runner” and “Legend”.",
+        "It meets your wish: the year is at least 1985.",
+        "“Legend” rather than “Heat”, because your “Blade Runner” speaks more for it and “Heat” lacks the "
+        "director Scott.",
+        "Without “Blade Runner” in your history, “Legend” would not be here.",
+    ]
+    assert legend.text == " ".join(one.text for one in legend.statements)
+    assert [one.cited for one in legend.statements[1:]] == [
+        ("rule:year >= 1985",),
+        ("interaction:f1", "fact:director=Scott", "contrast:f3"),
+        ("interaction:f1", "rerun:f1"),
+    ]
+    assert all(one.checked for one in legend.statements)
+    for statement in legend.statements:
+        assert all(ours.citing.resolves(id, legend.evidence, HISTORY) for id in statement.cited)
+    assert not ours.citing.resolves("fact:director=Mann", legend.evidence, HISTORY)
+    assert not ours.citing.resolves("interaction:f1", legend.evidence, [RONIN])
 
-    def seldom_right(prompt: str, rule: TextRule) -> str:
-        asked.append(prompt)
-        return good(prompt, rule) if rule.seed == DRAFTS - 1 else f"{{item}} won {rule.seed} Oscars."
 
-    ours = explainer(PULL, seldom_right)
-    assert [one.plain for one in ours.explain(HISTORY, [LEGEND, HEAT])] == [False, False]
-    assert [one.plain for one in ours.explain(HISTORY, [HEAT])] == [False]
-    assert len(asked) == 2 * DRAFTS
+def test_the_way_through_the_catalog_is_told() -> None:
+    (found,) = explainer(PULL, good).explain(HISTORY, [LEGEND])
+    pieces = {piece.id: piece for piece in explainer(PULL).citing.pieces(found.evidence)}
+    assert pieces["fact:director=Scott"].paths == ("f7 -director:Scott- f1",)
+    assert pieces["interaction:f1"].amount is not None
+
+
+def test_without_a_slate_nothing_is_said_of_what_would_be() -> None:
+    (found,) = explainer(PULL, good).explain(HISTORY, [LEGEND], length="long")
+    assert [one.part for one in found.statements] == ["reason"]
+
+
+def test_people_see_different_sentences() -> None:
+    pull = {(RUNNER, LEGEND): 1.0}
+    others = [HEAT, RONIN, TOYS, ALIENS]
+    histories = [[*others[:size], RUNNER] for size in range(5)] + [[*others[size:], RUNNER] for size in range(1, 5)]
+    ours, anew = explainer(pull), explainer(pull)
+    texts = [ours.explain(history, [LEGEND])[0].text for history in histories]
+    assert len(set(texts)) >= 6
+    assert anew.explain(histories[-1], [LEGEND])[0].text == texts[-1]
 
 
 def test_what_is_drawn_ahead_is_what_a_request_would_draw() -> None:
-    asked: list[str] = []
+    ours, calls = explainer(PULL), list[int]()
+    weigh = ours.engine.weigh
 
-    def answer(prompt: str, rule: TextRule) -> str:
-        asked.append(prompt)
-        return GOOD.get(prompt.split("<|text|>")[1].split("<|text_end|>")[0], "")
+    def counted(asks, tokens):
+        calls.append(len(asks))
+        return weigh(asks, tokens)
 
-    ours = explainer(PULL, answer)
+    ours.engine.weigh = counted  # type: ignore[method-assign]
     steps = sum(1 for _ in ours.prepare())
-    drawn = len(asked)
-    fields = 4  # director, cast, genres, decade
-    assert drawn == DRAFTS * 2 * (1 + fields + fields * (fields - 1))
-    assert steps == DRAFTS * -(-drawn // DRAFTS // TOGETHER)
+    assert steps
+    before = len(calls)
     told = ours.explain(HISTORY, [LEGEND, HEAT, TOYS])
-    assert len(asked) == drawn
-    anew = explainer(PULL, good).explain(HISTORY, [LEGEND, HEAT, TOYS])
+    asked = len(calls) - before
+    ours.explain(HISTORY, [LEGEND, HEAT, TOYS])
+    assert asked <= 10
+    assert len(calls) - before == asked  # what was asked once is not asked again
+    anew = explainer(PULL).explain(HISTORY, [LEGEND, HEAT, TOYS])
     assert [one.text for one in told] == [one.text for one in anew]
 
 
-def test_a_draft_is_judged_in_each_situation() -> None:
-    ours = explainer(PULL, lambda prompt, rule: "{value_1} made both {liked_1} and {item}.")
-    assert [one.plain for one in ours.explain(HISTORY, [LEGEND, HEAT])] == [False, True]
-    assert [one.plain for one in ours.explain(HISTORY, [HEAT, LEGEND])] == [True, False]
-
-
-def test_bad_drafts_alone_make_it_plain() -> None:
-    found = explainer(PULL, lambda prompt, rule: "{item} was acted by {value_1}.").explain(HISTORY, [LEGEND, TOYS])
-    assert [one.text for one in found] == [
-        "Recommended because you chose “Blade Runner”; "
-        "it shares the director (Scott) and the decade (1980s) with “Blade Runner”.",
-        "Recommended because you chose “Blade Runner”.",
-    ]
-    assert all(one.checked and one.plain for one in found)
-
-
 def test_what_cannot_be_said_is_not_asked_for() -> None:
-    def never(prompt: str, rule: TextRule) -> str:
+    ours = explainer({})
+
+    def never(asks, tokens):
         raise AssertionError("the model was asked")
 
+    ours.engine.weigh = never  # type: ignore[method-assign]
     for history in ([], [ALIEN]):
-        (found,) = explainer({}, never).explain(history, [TOYS])
+        (found,) = ours.explain(history, [TOYS])
         assert found.plain
         assert found.checked
 
 
 def test_causes_are_named_only_where_the_model_was_moved() -> None:
     because = "Because you chose {liked_1} with {value_1}, here is {item} with the same name in the cast."
-    (moved,) = explainer({(ALIENS, ALIEN): 1.0}, lambda *_: because).explain([ALIENS], [ALIEN])
-    (still,) = explainer({}, lambda *_: because).explain([ALIENS], [ALIEN])
-    assert not moved.plain
-    assert still.text.startswith("Recommended after you chose “Aliens”; it shares the actor (Weaver)")
+    (moved,) = explainer({(ALIENS, ALIEN): 1.0}, lambda _: because).explain([ALIENS], [ALIEN])
+    (still,) = explainer({}, lambda _: because).explain([ALIENS], [ALIEN])
+    assert moved.text == "Because you chose “Aliens” with Weaver, here is “Alien” with the same name in the cast."
+    assert not still.text.startswith("Because")
+    assert not still.plain
 
 
 def test_chinese() -> None:
     said = "{value_1}既拍了{liked_1}，也拍了{item}。"
-    (found,) = explainer(PULL, lambda *_: said, language="zh").explain(HISTORY, [LEGEND])
+    (found,) = explainer(PULL, lambda _: said, language="zh").explain(HISTORY, [LEGEND])
     assert found.text == "Scott既拍了“Blade Runner”，也拍了“Legend”。"
     assert found.checked
 
 
-def test_the_same_request_gives_the_same_texts() -> None:
-    def varied(prompt: str, rule: TextRule) -> str:
-        return good(prompt, rule) if rule.seed % 2 else "{item}"
-
-    runs = [explainer(PULL, varied).explain(HISTORY, [LEGEND, HEAT, TOYS]) for _ in range(2)]
-    assert runs[0] == runs[1]
-
-
-def test_a_random_model_falls_back_to_plain_sentences() -> None:
+def test_a_random_model_writes_well_formed_sentences() -> None:
     from genrec.asking import NextItemPrompt
     from genrec.decoding.torch_engine import TorchEngine
     from genrec.model.base import ScratchConfig, scratch
@@ -134,8 +176,8 @@ def test_a_random_model_falls_back_to_plain_sentences() -> None:
     config = ScratchConfig(hidden=32, layers=2, heads=2, feed_forward=48, context=256)
     model = scratch(config, len(vocabulary), pad_id=vocabulary.pad_id, end_id=vocabulary.end_id)
     real = TorchEngine(model, vocabulary.code_ids, pad_id=vocabulary.pad_id, end_id=vocabulary.end_id)
-    found = Explainer(real, NextItemPrompt(ours, vocabulary, INDEX, 20), vocabulary, ours, FILMS).explain(
-        [ALIEN, RUNNER, RONIN], [LEGEND, HEAT, TOYS]
-    )
-    assert all(one.plain and one.checked for one in found)
-    assert all(one.text.startswith("Recommended") for one in found)
+    explain = Explainer(real, NextItemPrompt(ours, vocabulary, INDEX, 20), vocabulary, ours, FILMS).explain
+    found = explain([ALIEN, RUNNER, RONIN], [LEGEND, HEAT, TOYS])
+    assert all(one.checked for one in found)
+    assert not any(one.plain for one in found if one.evidence.told.writable)
+    assert found == explain([ALIEN, RUNNER, RONIN], [LEGEND, HEAT, TOYS])

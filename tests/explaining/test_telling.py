@@ -4,8 +4,9 @@ import polars as pl
 import pytest
 
 from genrec.catalog import Catalog
+from genrec.chatting.rules import Rule
 from genrec.explaining import Checker, Evidence, Facts, Moved, Telling
-from genrec.explaining.telling import human, quoted
+from genrec.explaining.telling import human, quoted, ruled
 from tests.explaining.toyfilms import ALIEN, ALIENS, FILMS, RUNNER, TOYS, evidence, prompts
 
 
@@ -41,16 +42,20 @@ def test_titles_cannot_leave_their_quotes() -> None:
 def test_plain_sentences() -> None:
     english, chinese = Telling(FILMS, "en"), Telling(FILMS, "zh")
     about = evidence(ALIEN, RUNNER, ALIENS)
-    assert english.plain(about) == (
+
+    def plain(telling: Telling, about: Evidence) -> str:
+        return telling.fill(telling.plain("reason", about.told), about.told)
+
+    assert plain(english, about) == (
         "Recommended because you chose “Aliens” and “Blade Runner”; "
         "it shares the actor (Weaver) and the genre (Space) with “Aliens”."
     )
-    assert chinese.plain(evidence(RUNNER, ALIENS)) == (
+    assert plain(chinese, evidence(RUNNER, ALIENS)) == (
         "因为您选过“Aliens”而推荐；它与“Aliens”的类型（Space）和年代（1980年代）相同。"
     )
-    assert english.plain(evidence(TOYS, ALIEN)) == "Recommended because you chose “Alien”."
-    assert english.plain(evidence(TOYS, ALIEN, drop=0.0)) == "Recommended after you chose “Alien”."
-    assert english.plain(Evidence(TOYS, (), ())) == "Recommended without a choice of yours to name as the reason."
+    assert plain(english, evidence(TOYS, ALIEN)) == "Recommended because you chose “Alien”."
+    assert plain(english, evidence(TOYS, ALIEN, drop=0.0)) == "Recommended after you chose “Alien”."
+    assert plain(english, Evidence(TOYS, (), ())) == "Recommended without a choice of yours to name as the reason."
 
 
 def test_hostile_catalog_text_is_told_and_checked_like_any_other() -> None:
@@ -71,8 +76,8 @@ def test_hostile_catalog_text_is_told_and_checked_like_any_other() -> None:
             twin = item + 10
             about = Evidence(item, (Moved(twin, 1.0),), facts.shared(item, [twin]))
             assert len(about.facts) == 1
-            for sentence in checker.prompt.fitting(["brand"], 1):
-                text = checker.telling.fill(sentence, about)
+            for sentence in (texts[0] for texts in checker.prompt.fitting(["brand"], 1)):
+                text = checker.telling.fill(sentence, about.told)
                 assert checker.statement(text, about, [twin]).problems == ()
                 assert not checker.statement(text + " It won.", about, [twin]).ok
 
@@ -82,3 +87,20 @@ def test_an_item_without_title_goes_by_its_id() -> None:
         pl.DataFrame({"item_id": ["B01"], "title": [None]}, schema_overrides={"title": pl.String})
     )
     assert Telling(catalog, "en").title(0) == "“B01”"
+
+
+@pytest.mark.parametrize(
+    ("rule", "english", "chinese"),
+    [
+        (Rule(field="genres", op="=", value="War"), "the genre is War", "类型为War"),
+        (
+            Rule(field="year", op="between", value=(1980, 1989)),
+            "the year is between 1980 and 1989",
+            "year在1980到1989之间",
+        ),
+        (Rule(field="cast", op="not in", value=("A “B”", "C")), 'the actor is none of A "B", C', '演员不属于A "B"、C'),
+    ],
+)
+def test_rules_in_words(rule: Rule, english: str, chinese: str) -> None:
+    assert ruled(rule, "en") == english
+    assert ruled(rule, "zh") == chinese

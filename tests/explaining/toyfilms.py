@@ -10,7 +10,7 @@ import polars as pl
 
 from genrec.asking import NextItemPrompt
 from genrec.catalog import Catalog
-from genrec.decoding.engine import Float64, Prompt, TextRule
+from genrec.decoding.engine import Float64, Prompt
 from genrec.explaining import Evidence, Explainer, Facts, Moved
 from genrec.items.index import ItemIndex
 from genrec.prompting import Prompts, load_prompts
@@ -43,6 +43,7 @@ INDEX = ItemIndex(FILMS.item_ids, CODES, SIZES, np.zeros((3, 2, 1), dtype=np.flo
 FIRST_CODE = 1 << 20  # tokens of text have lower numbers
 
 Pull = Mapping[tuple[int, int], float]
+Wish = Callable[[str], str]
 
 
 class Pieces:
@@ -54,6 +55,9 @@ class Pieces:
 
     def ids(self, text: str) -> list[int]:
         return [self.known.setdefault(piece, len(self.known)) for piece in re.findall(r"\s*\S+|\s+", text)]
+
+    def all_ids(self, texts: Iterable[str]) -> list[list[int]]:
+        return [self.ids(text) for text in texts]
 
     def text(self, ids: Iterable[int]) -> str:
         pieces = list(self.known)
@@ -83,25 +87,25 @@ def prompts(language: str = "en") -> Prompts:
     return load_prompts(ROOT / "prompts", language)
 
 
-def engine(pull: Pull, answer: Callable[[str, TextRule], str] = lambda prompt, rule: "") -> ScriptedEngine:
-    """answer: what it writes to the text of a prompt under a rule."""
+def engine(pull: Pull, wish: Wish = lambda asked: "") -> ScriptedEngine:
+    """wish: the sentence that it would like to write, as far as it may, to what it is asked (part, facts)."""
     pieces = Pieces()
     script = liking(CODES, SIZES, pulled(pull))
 
-    def reply(prompt: Prompt, rule: TextRule) -> list[int]:
-        return pieces.ids(answer(pieces.text(prompt), rule))
+    def taste(prompt: Prompt, token: int) -> float:
+        before, _, after = pieces.text(prompt).partition("<|text_end|>")
+        written = after[1:] + ("" if token == pieces.end_id else pieces.text([token]))
+        return 300.0 if wish(before.rpartition(".")[2].replace("<|text|>", "")).startswith(written) else 0.0
 
-    return ScriptedEngine(script, pieces.code_ids, reply=reply)
+    return ScriptedEngine(script, pieces.code_ids, taste=taste)
 
 
 def asking(language: str = "en", window: int = 50) -> NextItemPrompt:
     return NextItemPrompt(prompts(language), Pieces(), INDEX, window)
 
 
-def explainer(
-    pull: Pull, answer: Callable[[str, TextRule], str] = lambda prompt, rule: "", language: str = "en"
-) -> Explainer:
-    return Explainer(engine(pull, answer), asking(language), Pieces(), prompts(language), FILMS)
+def explainer(pull: Pull, wish: Wish = lambda asked: "", language: str = "en") -> Explainer:
+    return Explainer(engine(pull, wish), asking(language), Pieces(), prompts(language), FILMS)
 
 
 def evidence(item: int, *liked: int, drop: float = 1.0) -> Evidence:

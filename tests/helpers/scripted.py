@@ -18,6 +18,8 @@ from genrec.ragged import Int64
 Script = Callable[[Prompt, tuple[int, ...]], Float64]
 # (prompt, rule) → the tokens that a model would have liked to write.
 Reply = Callable[[Prompt, TextRule], Sequence[int]]
+# (prompt, token) → how much a model likes to write the token next, in nats.
+Taste = Callable[[Prompt, int], float]
 
 
 def seeded(sizes: Sequence[int], seed: int = 0) -> Script:
@@ -59,7 +61,8 @@ def _log_softmax(values: Float64) -> Float64:
 
 
 class ScriptedEngine:
-    """code_ids: per level the token number of every code; reply: silence if not given."""
+    """code_ids: per level the token number of every code; reply: silence if not given; taste: of next tokens, that of
+    the reply if not given."""
 
     def __init__(
         self,
@@ -69,8 +72,10 @@ class ScriptedEngine:
         end_id: int = -1,
         context: int = 1 << 20,
         reply: Reply = lambda prompt, rule: [],
+        taste: Taste | None = None,
     ) -> None:
         self._script, self._codes, self._end, self._context, self._reply = script, code_ids, end_id, context, reply
+        self._taste = taste or self._as_replied
 
     def beam(self, prompts: Sequence[Prompt], views: Sequence[View], width: int) -> list[Candidates]:
         if width < 1:
@@ -103,6 +108,17 @@ class ScriptedEngine:
             raise EngineError("a text of no tokens", value=rule.max_tokens, allowed="1 or more")
         check(prompts, len(prompts), self._context - rule.max_tokens)
         return [self._spoken(self._reply(prompt, rule))[: rule.max_tokens] for prompt in prompts]
+
+    def weigh(self, prompts: Sequence[Prompt], tokens: Sequence[Int64]) -> list[Float64]:
+        check(prompts, len(tokens), self._context)
+        return [
+            np.array([self._taste(prompt, token) for token in wanted.tolist()], dtype=np.float64)
+            for prompt, wanted in zip(prompts, tokens, strict=True)
+        ]
+
+    def _as_replied(self, prompt: Prompt, token: int) -> float:
+        """The token that it would write next is the likelier one."""
+        return 0.0 if self._spoken(self._reply(prompt, TextRule(1)))[:1] == [token] else -5.0
 
     def _spoken(self, tokens: Sequence[int]) -> list[int]:
         codes = {int(token) for level in self._codes for token in level}

@@ -31,6 +31,9 @@ class Letters:
     def ids(self, text: str) -> list[int]:
         return [ord(letter) for letter in text]
 
+    def all_ids(self, texts: Iterable[str]) -> list[list[int]]:
+        return [self.ids(text) for text in texts]
+
     def text(self, ids: Iterable[int]) -> str:
         return "".join(chr(token) for token in ids if token < _CODES)
 

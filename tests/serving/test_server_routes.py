@@ -47,6 +47,20 @@ def test_a_slate_has_the_shape_of_the_design(http: httpx.Client, tiny: Tiny) -> 
     assert not set(ids(slate)) & set(ITEMS[:3])
 
 
+def test_explanations_name_the_filters_they_meet(http: httpx.Client) -> None:
+    filters = [{"field": "year", "op": ">=", "value": 1960}]
+    body = {"history": ITEMS[:3], "k": 3, "filters": filters, "length": "long"}
+    for item in http.post("/v1/recommendations", json=body).json()["items"]:
+        said = {one["kind"]: one for one in item["evidence"]["statements"]}
+        assert said["rule"]["evidence"] == ["rule:year >= 1960"]
+        assert "1960" in said["rule"]["text"]
+        assert said["rule"]["text"] in item["explanation"]
+    why = http.post("/v1/explanations", json={"history": ITEMS[:3], "items": ITEMS[9:10], "length": "short"}).json()
+    assert [one["kind"] for one in why["items"][0]["evidence"]["statements"]] == ["short"]
+    refused = http.post("/v1/explanations", json={"history": ITEMS[:3], "items": ITEMS[9:10], "length": "epic"})
+    assert refused.status_code == 422
+
+
 def test_the_same_request_gives_the_same_slate(http: httpx.Client) -> None:
     assert ask(http, history=ITEMS[:3]) == ask(http, history=ITEMS[:3])
     assert ask(http, history=ITEMS[:3])["id"] != ask(http, history=ITEMS[:4])["id"]
