@@ -45,6 +45,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "three levels, no teacher": ("items.codes.levels=3", "sequence.taught=0"),
     "plain semantic IDs": ("items.codes.levels=3", "sequence.taught=0", "items.collaborative=0",
                            "mixture.item_to_id=0", "mixture.id_to_item=0", "mixture.explain=0"),
+    "rows apart": ("scratch.shared=0",),
     "codes from text alone": ("items.collaborative=0",),
     "IDs only": ("mixture.item_to_id=0", "mixture.id_to_item=0", "mixture.explain=0"),
     "no dropout": ("scratch.dropout=0",),
