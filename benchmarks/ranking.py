@@ -2,6 +2,7 @@
 
     python benchmarks/ranking.py --data film --variants all --part valid      # the ablation table
     python benchmarks/ranking.py --data amazon-beauty-leave_last_out --seeds 0 1 2
+    python benchmarks/ranking.py --plots                                      # docs/images/ranking-*.png
 
 Full ranking, both masking variants, strata (cold, tail, head), cost. Baselines are tuned on validation, prior weights
 are chosen there; a variant is looked at on validation (`--part valid`), the default on the test, last. Figures of one
@@ -45,6 +46,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "three levels, no teacher": ("items.codes.levels=3", "sequence.taught=0"),
     "plain semantic IDs": ("items.codes.levels=3", "sequence.taught=0", "items.collaborative=0",
                            "mixture.item_to_id=0", "mixture.id_to_item=0", "mixture.explain=0"),
+    "rows apart": ("scratch.shared=0",),
     "codes from text alone": ("items.collaborative=0",),
     "IDs only": ("mixture.item_to_id=0", "mixture.id_to_item=0", "mixture.explain=0"),
     "no dropout": ("scratch.dropout=0",),
@@ -58,6 +60,9 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 
 def main() -> None:
     arguments = _arguments()
+    if arguments.plots:
+        _plotted(arguments.name)
+        return
     places = Places(arguments.runs, arguments.source)
     chosen = list(VARIANTS) if arguments.variants == ["all"] else arguments.variants
     config, claims = _before(arguments.name)
@@ -157,6 +162,16 @@ def _cell(one: dict[str, dict[str, float]] | None) -> str:
     return " / ".join(f"{one[metric]['mean']:.4f} ± {one[metric]['sd']:.4f}" for metric in ("ndcg@10", "recall@10"))
 
 
+def _plotted(name: str) -> None:
+    """docs/images/ranking-*.png from the result file."""
+    from benchmarks._ranking_plots import ablation, systems
+
+    config, _ = _before(name)
+    systems(config.get("test", {}), ROOT / "docs" / "images" / "ranking-systems.png")
+    for data, table in config.get("valid", {}).items():
+        ablation(data, table, ROOT / "docs" / "images" / f"ranking-ablation-{data}.png")
+
+
 def _before(name: str) -> tuple[dict[str, Any], dict[str, Claim]]:
     """What earlier calls measured of other data and variants."""
     path = RESULTS / f"{name}.json"
@@ -178,6 +193,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "ranking", help="bundles and figures of every run")
     parser.add_argument("--source", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the data sets")
     parser.add_argument("--name", default="ranking", help="the result file's name")
+    parser.add_argument("--plots", action="store_true", help="draw what the result file holds, and end")
     parser.add_argument("overrides", nargs="*", help="settings of training for every variant, as section.key=value")
     return parser.parse_args()
 

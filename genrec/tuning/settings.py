@@ -70,8 +70,8 @@ class SequenceSettings(BaseModel):
     fitted: bool = True
     """Whether there is one; a run that goes on from a bundle otherwise keeps the bundle's."""
     taught: float = Field(0.5, ge=0, le=1)
-    """Share of its soft targets in the loss of every code; 0: a prior only. Above 0 the logits of all positions are
-    held at once, which suits small vocabularies."""
+    """Share of its soft targets in the loss of every code; 0: a prior only. Above 0 the logits of all that is learnt
+    are held at once, which suits small vocabularies."""
     width: int = Field(128, ge=8)
     """Numbers in its item vectors."""
     dropout: float | None = Field(None, ge=0, lt=1)

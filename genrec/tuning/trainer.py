@@ -28,6 +28,7 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from genrec.errors import ConfigError
 from genrec.examples import Examples
 from genrec.tuning.learnt import NDCG, Padded, gains, mean_gain
 from genrec.tuning.settings import OptimiserSettings
@@ -113,6 +114,11 @@ def trainer(
     }
     if loss is None:
         return SFTTrainer(model, **parts)
+    if parts["args"].n_gpu > 1:
+        raise ConfigError(
+            "several GPUs in one process", value=parts["args"].n_gpu, allowed="one process a GPU",
+            remedy="run it under `accelerate launch`, or set CUDA_VISIBLE_DEVICES=0",
+        )  # fmt: skip
     parts["args"].metric_for_best_model, parts["args"].greater_is_better = f"eval_{NDCG}", True
     collator = Padded(int(tokenizer.pad_token_id))
     scored: dict[str, Any] = {"compute_metrics": mean_gain, "preprocess_logits_for_metrics": gains}
