@@ -80,8 +80,8 @@ def parse(reader: Reader, books: dict[Language, Phrasebook], count: int) -> tupl
                 found.append(_share(f"chat.parse_{name}.{language}{suffix}", hits, None if suffix else target))
                 if not suffix:
                     config[f"misread {name} {language}"] = {k: v for k, v in by_family(asked, hits).items() if v[0]}
-        for suffix, hits in right.items():
-            found.append(_share(f"chat.parse_{name}{suffix}", np.concatenate(hits), None if suffix else target))
+        for suffix, every in right.items():
+            found.append(_share(f"chat.parse_{name}{suffix}", np.concatenate(every), None if suffix else target))
     return found, config
 
 
@@ -118,7 +118,7 @@ def user(bundle: Bundle, reader: Reader, data: Path, most: int) -> tuple[list[Cl
     runs: dict[str, list[int]] = {}
     for name, options in (("conversation", {}), ("first request", {"silent": True}), ("SASRec", {"rank": sasrec})):
         people = seekers(bundle.catalog, split.test, reader.mentions.links, most)
-        runs[name] = told(recommender, reader, people, **{"silent": False, **options})  # type: ignore[arg-type]
+        runs[name] = told(recommender, reader, people, **{"silent": False, **options})
     hits = {name: np.array(turns) > 0 for name, turns in runs.items()}
     ours, pages, rival = (hits[name].astype(np.float64) for name in ("conversation", "first request", "SASRec"))
     once = np.array([turn == 1 for turn in runs["first request"]], dtype=np.float64)
