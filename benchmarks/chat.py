@@ -135,10 +135,10 @@ def user(bundle: Bundle, reader: Reader, data: Path, most: int) -> tuple[list[Cl
         claim("chat.hit10_gain.first_slate", ours.mean() / max(1e-9, once.mean()), "ratio", ">=", 1.2, n=len(ours),
               note=f"over the first slate alone, {once.mean():.3f}"),
         claim("chat.hit10_over_sasrec_low", over.low, "Hit@10", ">=", 0, n=len(ours), low=over.low, high=over.high,
-              note=f"paired difference {over.mean:+.3f} to a SASRec with the first request's filter, by page"),
+              note=f"paired difference {over.mean:+.3f} to a SASRec under the first request's filter"),
         claim("chat.sooner_than_sasrec_low", sooner.low, "1/turn", ">=", 0, n=len(ours), low=sooner.low,
-              high=sooner.high, note="1 over the turn of the hit, against a SASRec in the same conversation with all its "
-              f"filters: {sooner.mean:+.3f}"),
+              high=sooner.high, note="1 over the turn of the hit, against a SASRec in the same conversation with "
+              f"all its filters: {sooner.mean:+.3f}"),
     ]  # fmt: skip
     turns = {name: np.bincount(one, minlength=TURNS + 1).tolist() for name, one in runs.items()}
     return claims, {"users": len(ours), "hits by turn, 0 for never": turns}

@@ -190,7 +190,17 @@ def test_the_program_teaches_a_bundle_in_place(tiny: Tiny, tmp_path: Path) -> No
     place = tmp_path / "bundle"
     shutil.copytree(tiny.bundle, place)
     program = ROOT / "training" / "chat.py"
-    words = [str(program), "--bundle", str(place), "examples=100", "words=500", "doubted=0", "optimiser.epochs=0.2"]
+    words = [
+        str(program),
+        "--bundle",
+        str(place),
+        "--tested",
+        "4",
+        "examples=100",
+        "words=500",
+        "doubted=0",
+        "optimiser.epochs=0.2",
+    ]
     with mock.patch.object(sys, "argv", words):
         runpy.run_path(str(program), run_name="__main__")
     done = Bundle.open(place)
