@@ -116,9 +116,9 @@ def opendialkg(reader: Reader, shared: Path, folder: Path) -> tuple[list[Claim],
     recommender, own = Recommender.open(folder / "bundle"), reader.of(known)
     texts = encode_texts(item_texts(known), cache=folder / "cache")
     system = _System(recommender, own, known)
-    valid = turns(shared, "valid", known)[:400]
+    valid = turns(shared, "valid", known)[:200]
     scale = max(
-        (1.0, 2.0, 4.0, 8.0), key=lambda one: _recall(system.ranked(valid, one, masked=True), valid, known, 10).mean()
+        (1.0, 3.0, 9.0), key=lambda one: _recall(system.ranked(valid, one, masked=True), valid, known, 10).mean()
     )
     test, counts = (
         turns(shared, "test", known),
