@@ -107,7 +107,7 @@ def _alike(slot: str, one: str, other: str, links: Links) -> bool:
 
 def _f1(counts: np.ndarray[Any, Any]) -> float:
     hits, found, wanted = counts.tolist()
-    return 2 * hits / max(1.0, found + wanted)
+    return float(2 * hits / max(1.0, found + wanted))
 
 
 def opendialkg(reader: Reader, shared: Path, folder: Path) -> tuple[list[Claim], dict[str, Any]]:
@@ -116,9 +116,9 @@ def opendialkg(reader: Reader, shared: Path, folder: Path) -> tuple[list[Claim],
     recommender, own = Recommender.open(folder / "bundle"), reader.of(known)
     texts = encode_texts(item_texts(known), cache=folder / "cache")
     system = _System(recommender, own, known)
-    valid = turns(shared, "valid", known)[:400]
+    valid = turns(shared, "valid", known)[:200]
     scale = max(
-        (1.0, 2.0, 4.0, 8.0), key=lambda one: _recall(system.ranked(valid, one, masked=True), valid, known, 10).mean()
+        (1.0, 3.0, 9.0), key=lambda one: _recall(system.ranked(valid, one, masked=True), valid, known, 10).mean()
     )
     test, counts = (
         turns(shared, "test", known),
@@ -191,7 +191,8 @@ def _mask(one: Turn, known: Catalog, masked: bool) -> np.ndarray[Any, Any]:
 
 def _best(scores: np.ndarray[Any, Any], asked: Sequence[Turn], known: Catalog, masked: bool) -> list[list[int]]:
     held = np.stack([np.where(_mask(one, known, masked), row, -np.inf) for one, row in zip(asked, scores, strict=True)])
-    return np.argsort(-held, axis=1, kind="stable")[:, : max(KS)].tolist()
+    best: list[list[int]] = np.argsort(-held, axis=1, kind="stable")[:, : max(KS)].tolist()
+    return best
 
 
 def _recall(ranked: Sequence[Sequence[int]], asked: Sequence[Turn], known: Catalog, k: int) -> np.ndarray[Any, Any]:

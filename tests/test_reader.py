@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
+import shutil
+import sys
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -24,7 +28,7 @@ from genrec.settings import load_settings
 from genrec.talking import Talk
 from genrec.tuning.reading import ReadingSettings, lessons, reading_examples, reading_model, reading_vocabulary, teach
 from genrec.tuning.readtest import measured
-from tests.helpers.running import Tiny
+from tests.helpers.running import ROOT, Tiny
 
 SETTINGS = load_settings(
     ReadingSettings, None, ["examples=120", "words=600", "doubted=0.2", "optimiser={epochs: 2, batch_size: 32}"]
@@ -180,3 +184,26 @@ def test_a_mention_finder_of_a_changed_catalog_keeps_the_voice(taught: Bundle) -
     assert other.voice is reader.voice
     assert isinstance(other.mentions, Mentions)
     assert reader.of(taught.catalog) is reader
+
+
+def test_the_program_teaches_a_bundle_in_place(tiny: Tiny, tmp_path: Path) -> None:
+    place = tmp_path / "bundle"
+    shutil.copytree(tiny.bundle, place)
+    program = ROOT / "training" / "chat.py"
+    words = [
+        str(program),
+        "--bundle",
+        str(place),
+        "--tested",
+        "4",
+        "examples=100",
+        "words=500",
+        "doubted=0",
+        "optimiser.epochs=0.2",
+    ]
+    with mock.patch.object(sys, "argv", words):
+        runpy.run_path(str(program), run_name="__main__")
+    done = Bundle.open(place)
+    assert done.manifest.chat == "full"
+    assert {"chat parse templated en", "chat parse held out zh"} <= done.manifest.metrics.keys()
+    assert Bundle.open(tiny.bundle).manifest.metrics.items() <= done.manifest.metrics.items()

@@ -34,6 +34,7 @@ from genrec.recommender import Recommender
 from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.storage import sha256
+from genrec.tuning.reading import ReadingSettings
 from genrec.tuning.settings import SftSettings
 from genrec.world import load_films
 from tests.helpers.llama2c import convert
@@ -85,7 +86,10 @@ def test_a_time_limit_still_leaves_a_whole_bundle(tiny: Tiny, tmp_path: Path) ->
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_is_read(path: Path) -> None:
-    load_settings(SftSettings, path)
+    kind = ReadingSettings if path.stem == "chat" else SftSettings
+    assert load_settings(kind, path)
+    if path.stem == "chat":
+        assert load_settings(ReadingSettings, path) == ReadingSettings()
 
 
 def test_an_unknown_setting_is_named_with_its_line_and_what_is_allowed(tmp_path: Path) -> None:

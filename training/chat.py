@@ -24,7 +24,6 @@ from genrec.tuning.reading import ReadingSettings, lessons, reading_examples, re
 from genrec.tuning.readtest import measured
 
 log = logging.getLogger("genrec.chat")
-_TESTED = 300  # requests of each language and kind that the manifest's figures stand on
 
 
 def main() -> None:
@@ -56,7 +55,7 @@ def main() -> None:
     done = bundle.extended(out, fill, chat=settings.adapter)
     reader = Reader.open(done)
     assert reader is not None
-    metrics = measured(reader, books, settings, _TESTED)
+    metrics = measured(reader, books, settings, arguments.tested)
     Bundle.open(out).extended(out, lambda place: None, metrics={**bundle.manifest.metrics, **metrics})
     for name, value in metrics.items():
         log.info("%s: %.3f (%.3f to %.3f)", name, value["value"], value["low"], value["high"])
@@ -69,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder to write to; default: the bundle's own")
     parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs/chat.yaml")
     parser.add_argument("--phrasings", type=Path, help="folder with <language>/chat/families.yaml; default: prompts/")
+    parser.add_argument("--tested", type=int, default=300, help="requests of each kind for the manifest's figures")
     parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")
     return parser.parse_args()
 

@@ -8,7 +8,7 @@ A text is cut into pieces, literal or a mention, by drawing one of each group of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
@@ -105,6 +105,8 @@ class Phrasebook(BaseModel):
     """What may slip in …"""
     before: tuple[str, ...] = ()
     """… before one of these words, in what is learnt from."""
+    swaps: dict[str, str] = {}
+    """Words, and what may take their place in what is learnt from."""
     moods: tuple[str, ...]
     """Words for what an item is like, that no catalog field holds."""
     names: tuple[str, ...]
@@ -119,7 +121,9 @@ class Phrasebook(BaseModel):
         return self._prompt.render(message=message)
 
     def loosened(self, text: str, rng: np.random.Generator) -> str:
-        """Words of a phrasing, perhaps with an adverb in between."""
+        """Words of a phrasing, perhaps with another word in place of one, or an adverb in between."""
+        if self.swaps and rng.random() < _LOOSE:
+            text = self._swapped.sub(lambda match: self.swaps[match.group()], text, count=1)
         found = [match.start() for match in self._openings.finditer(text)] if rng.random() < _LOOSE else []
         if not found or not self.adverbs:
             return text
@@ -127,9 +131,12 @@ class Phrasebook(BaseModel):
         return text[:at] + pick(rng, self.adverbs) + text[at:]
 
     @cached_property
+    def _swapped(self) -> re.Pattern[str]:
+        return _any_of(self.swaps)
+
+    @cached_property
     def _openings(self) -> re.Pattern[str]:
-        words = "|".join(rf"\b{re.escape(word)}\b" if word[0].isascii() else re.escape(word) for word in self.before)
-        return re.compile(words or r"(?!)")
+        return _any_of(self.before)
 
     @cached_property
     def _prompt(self) -> Prompt:
@@ -141,7 +148,7 @@ class Phrasebook(BaseModel):
     @cached_property
     def cues(self) -> frozenset[str]:
         """Words, and pairs of Chinese characters, of what is learnt from."""
-        texts = [*self.lead, *self.tail, *self.link, *self.adverbs]
+        texts = [*self.lead, *self.tail, *self.link, *self.adverbs, *self.swaps.values()]
         texts += [text for one in self.families if one.use == "train" for text in one.words]
         return frozenset(cue for text in texts for cue in cues_of(text))
 
@@ -176,6 +183,13 @@ def _pieces(text: str) -> Iterator[Piece]:
         end = match.end()
     if end < len(text):
         yield Piece(text[end:])
+
+
+def _any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Whole words, longest first; Chinese anywhere."""
+    ordered = sorted(words, key=len, reverse=True)
+    parts = [rf"(?<![\w'])(?:{re.escape(word)})(?![\w'])" if word.isascii() else re.escape(word) for word in ordered]
+    return re.compile("|".join(parts) or r"(?!)")
 
 
 def pick(rng: np.random.Generator, among: Sequence[T]) -> T:

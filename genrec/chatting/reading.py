@@ -67,7 +67,10 @@ class Meaning:
         )  # fmt: skip
 
     def _felt(self, one: Mention, role: str) -> str:
-        """The role; of words for a mood that nobody could compare: a name that the catalog lacks."""
+        """The role. A name that the catalog lacks: also words for a mood that nobody could compare, and whatever stands
+        in quotes, because what could not be linked is said."""
+        if one.kind == "phrase" and role == "none" and one.end - one.start > len(one.text):
+            return "name"
         mood = one.kind == "phrase" and role in ("mood", "avoid")
         return "name" if mood and not (self.feels and (one.text.isascii() or one.text in MOODS_ZH)) else role
 
@@ -91,7 +94,7 @@ class Meaning:
     def _quantities(self, said: Sequence[Said]) -> Iterator[Rule]:
         found = [rule for one, role in said if one.kind in _QUANTITIES and one.field
                  if (rule := _bound(one, role)) is not None]  # fmt: skip
-        yield from _ranges(found)
+        yield from _ranges(_either(found))
 
     def _steps(self, said: Sequence[Said], slate: Sequence[str]) -> Iterator[Rule]:
         """ "Shorter" and the like, against what the user compares with."""
@@ -184,6 +187,35 @@ def _decade(field: str, start: int, role: str) -> Rule:
     if role == "not":
         return Rule(field=field, op="not in", value=tuple(range(start, start + 10)))
     return Rule(field=field, op="between", value=(start, start + 9))
+
+
+def _either(rules: Sequence[Rule]) -> list[Rule]:
+    """Several decades or years of one field are one of them: neighbouring decades a range, others a list."""
+    found = list(rules)
+    for field in dict.fromkeys(rule.field for rule in rules):
+        spans = [rule for rule in found if rule.field == field and (rule.op == "=" or _is_decade(rule))]
+        if len(spans) < 2:
+            continue
+        years = sorted({year for rule in spans for year in _years(rule)})
+        whole = years == list(range(years[0], years[-1] + 1))
+        joint = (
+            Rule(field=field, op="between", value=(years[0], years[-1]))
+            if whole
+            else Rule(field=field, op="in", value=tuple(years))
+        )
+        found[found.index(spans[0])] = joint
+        found = [rule for rule in found if rule not in spans[1:]]
+    return found
+
+
+def _is_decade(rule: Rule) -> bool:
+    value = rule.value
+    return rule.op == "between" and isinstance(value, tuple) and float(value[1]) - float(value[0]) == 9
+
+
+def _years(rule: Rule) -> list[int]:
+    low, high = rule.value if isinstance(rule.value, tuple) else (rule.value, rule.value)
+    return list(range(int(low), int(high) + 1))
 
 
 def _ranges(rules: Sequence[Rule]) -> list[Rule]:

@@ -27,9 +27,11 @@ SHAPES: tuple[tuple[float, tuple[Part, ...]], ...] = (
     (3, ("ask",)), (2, ("ask", "trim")), (1, ("ask", "trim", "trim")), (2, ("ask", "limit")),
     (1, ("ask", "trim", "limit")), (1, ("ask", "limit", "limit")), (2, ("like",)), (1, ("like", "ask")),
     (1, ("like", "limit")), (0.5, ("like", "like")), (2, ("limit",)), (1, ("limit", "limit")), (0.7, ("trim",)),
-    (4, ("solo",)), (0.6, ("solo", "limit")),
+    (4, ("solo",)), (0.6, ("solo", "limit")), (0.6, ("solo", "solo")), (0.4, ("solo", "ask")), (0.3, ("solo", "like")),
 )  # fmt: skip
 """How often a message is made of which parts."""
+_PREVAILS = ("talk", "find", "more", "surprise", "reset")
+"""Of several acts in one message the later one here is the message's."""
 _FIELDS = {"by": ("director", "author", "brand", "artist"), "with": ("cast", "actor", "stars"),
            "from": ("country", "origin"), "about": ("keyword", "tag", "topic")}  # fmt: skip
 _PEOPLE = (*_FIELDS["by"], *_FIELDS["with"])
@@ -104,8 +106,8 @@ class Drawer:
             self._write(family, pen, rng)
         if families[-1].act != "talk":
             pen.write(pick(rng, self.book.tail))
-        acts = [family.act for family in families if family.act != "find"]
-        reading = Reading(tuple(pen.roles), acts[0] if acts else "find", any(family.also for family in families))
+        act = max((family.act for family in families), key=_PREVAILS.index)
+        reading = Reading(tuple(pen.roles), act, any(family.also for family in families))
         return _finished(
             Utterance(pen.text, self.language, tuple(pen.mentions), reading, tuple(f.name for f in families)), rng
         )

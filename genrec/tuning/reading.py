@@ -40,7 +40,7 @@ class ReadingOptimiser(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: float = Field(3.2, gt=0)
+    epochs: float = Field(3.8, gt=0)
     """Passes over the examples at most."""
     batch_size: int = Field(64, ge=1)
     """Requests per step."""

@@ -79,6 +79,8 @@ def test_values_become_rules_by_their_roles() -> None:
         ("before the 80s", ["below"], {"year < 1980"}),
         ("after the 80s", ["above"], {"year >= 1990"}),
         ("since the 80s", ["least"], {"year >= 1980"}),
+        ("the 50s or the 60s", ["is", "is"], {"year between 1950 and 1969"}),
+        ("1950 or 1960", ["is", "is"], {"year in 1950, 1960"}),
     ],
 )
 def test_quantities_become_bounds(message: str, roles: list[str], wanted: set[str]) -> None:
@@ -98,6 +100,7 @@ def test_places_are_those_of_the_slate_and_comparisons_are_with_it() -> None:
 
 def test_what_the_catalog_lacks_is_named_whatever_else_is_said() -> None:
     assert read("I liked “The Blurbing Snark”", "name").unlinked == ("The Blurbing Snark",)
+    assert read("“The Blurbing Snark”", "none").unlinked == ("The Blurbing Snark",)
     assert read("under $20", "below").unlinked == ("$20",)
     assert read("something gripping", "mood").moods == ("gripping",)
     deaf = Meaning(CATALOG, feels=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from genrec.changing import ItemChange
 from genrec.errors import IndexingError
-from serving.engine.messages import Change, Failed, Fits, Unchanged
+from serving.engine.messages import Change, Done, Failed, Fits, Read, Unchanged
 from serving.engine.worker import Desk
 
 CHANGES = (ItemChange("x", {"title": "X"}),)
@@ -42,3 +42,27 @@ def test_whether_it_fits_is_answered_in_the_same_words() -> None:
     assert isinstance(reply, Failed)
     assert reply.number == 7
     assert isinstance(reply.error, IndexingError)
+
+
+class Reads:
+    """A reader that says which catalog it was asked to read for."""
+
+    def __init__(self, catalog: str = "old") -> None:
+        self.catalog = catalog
+
+    def of(self, catalog: str) -> Reads:
+        return Reads(catalog)
+
+    def read(self, messages: Any, slates: Any) -> list[Any]:
+        return [(self.catalog, *pair) for pair in zip(messages, slates, strict=True)]
+
+
+def test_messages_are_read_for_the_catalog_as_it_is_now() -> None:
+    found = desk()
+    found.recommender = SimpleNamespace(catalog="new")  # type: ignore[assignment]
+    found.reader = Reads()  # type: ignore[assignment]
+    (reply,) = found.work([Read(1, ("hello", "more"), ((), ("a",)), float("inf"))])
+    assert reply == Done(1, [("new", "hello", ()), ("new", "more", ("a",))])
+    found.reader = None
+    (reply,) = found.work([Read(2, ("hello",), ((),), float("inf"))])
+    assert isinstance(reply, Failed)
