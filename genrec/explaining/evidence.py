@@ -36,6 +36,11 @@ class Judge(Protocol):
         """What it gives each item after each history, float64 [histories, items]."""
         ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether its scores are those that rank; if not, nothing is said of what stands before what."""
+        ...
+
     def slates(self, histories: Sequence[Int64]) -> list[Int64] | None:
         """The items that it would show after each history, under the rules of the request; None: nothing is shown."""
         ...
@@ -51,6 +56,10 @@ class Alone:
     def scores(self, histories: Sequence[Int64], items: Int64) -> Float64:
         codes = self.asking.index.codes[items]
         return np.stack(self.engine.score([self.asking.ids(one) for one in histories], [codes] * len(histories)))
+
+    @property
+    def whole(self) -> bool:
+        return True
 
     def slates(self, histories: Sequence[Int64]) -> list[Int64] | None:
         return None
@@ -196,10 +205,8 @@ def evidence_for(
         return []
     left = without_each(judge, history, items, window)
     found = [_evidence(facts, int(item), left.newest, left.fallen[:, place]) for place, item in enumerate(items)]
-    return [
-        replace(one, rules=tuple(rules), contrast=_contrast(facts, one, left, items, place))
-        for place, one in enumerate(found)
-    ]
+    compared = [_contrast(facts, one, left, items, place) if judge.whole else None for place, one in enumerate(found)]
+    return [replace(one, rules=tuple(rules), contrast=other) for one, other in zip(found, compared, strict=True)]
 
 
 def without_each(judge: Judge, history: History, items: Sequence[int], window: int) -> Left:
