@@ -23,6 +23,8 @@ REMOVED = 20
 """The newest distinct items that are left out in turn; older ones are not asked about."""
 KEPT = 2
 """Interactions that one statement names."""
+RULED = 3
+"""Rules of the request that an explanation names; all of them are evidence."""
 NOISE = 1e-3
 """Nats; a smaller drop may be rounding of padded batches."""
 
@@ -168,8 +170,8 @@ class Evidence:
 
     @property
     def ruled(self) -> list[Told]:
-        """One for each rule."""
-        return [Told(self.item, (), 0, (), False, rule=rule) for rule in self.rules]
+        """One for each of the first rules."""
+        return [Told(self.item, (), 0, (), False, rule=rule) for rule in self.rules[:RULED]]
 
 
 def _other(first: SharedFact, second: SharedFact) -> bool:
