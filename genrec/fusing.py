@@ -7,7 +7,7 @@ item is not lost to a narrow beam. Does not know bundles or users.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -100,6 +100,11 @@ class Fusion:
         return out
 
 
+PRIORED = 100_000
+"""Items of a catalog up to which explanations ask priors again for every interaction that is left out; in a larger one
+they ask the model alone, for priors are computed over the whole catalog each time."""
+
+
 @dataclass(frozen=True)
 class Slated:
     """A ranking as explanations ask about it. k: items of the slate, 0: there is none; allowed: bool [items], what may
@@ -112,7 +117,13 @@ class Slated:
     nudge: Float32 | None = None
 
     def scores(self, histories: Sequence[Int64], items: Int64) -> Float64:
-        return self.fusion.scores(Ragged.from_lists(histories), items, self.profile)
+        asked = self.fusion if self.whole else replace(self.fusion, mix=Mix((), {}))
+        return asked.scores(Ragged.from_lists(histories), items, self.profile)
+
+    @property
+    def whole(self) -> bool:
+        """Whether `scores` are those that rank."""
+        return not self.fusion.mix or len(self.fusion.asking.index) <= PRIORED
 
     def slates(self, histories: Sequence[Int64]) -> list[Int64] | None:
         """The slate after each history, under the request's own rules; what is taken out of a history stays unseen."""

@@ -7,7 +7,7 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from genrec.evaluation.generative import GenerativeRanker
-from genrec.fusing import Fusion, unseen
+from genrec.fusing import Fusion, Slated, unseen
 from genrec.ragged import Ragged
 from tests.helpers.toyworld import Said, fusion, grid
 
@@ -118,6 +118,22 @@ def test_as_wide_as_the_catalog_is_brute_force(seed: int, k: int) -> None:
     wanted = [item for item in np.argsort(-scores).tolist() if scores[item] > -np.inf][:k]
     assert found.items.tolist() == wanted
     np.testing.assert_allclose(found.scores, scores[wanted], atol=1e-5)
+
+
+def test_explanations_ask_for_the_scores_that_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    fused = trapped(width=4, rescued=0)
+    judge = Slated(fused, 2, np.array([True, True, True, False]))
+    whole = fused.rank(ONE, 4, allowed=[None])[0]
+    found = judge.scores([np.array([0])], whole.items)
+    np.testing.assert_allclose(found[0], whole.scores, atol=NEAR)
+    assert judge.whole
+    assert [slate.tolist() for slate in judge.slates([np.array([0]), np.array([], dtype=np.int64)]) or []] == [
+        [2, 0]
+    ] * 2
+    assert Slated(fused).slates([np.array([0])]) is None
+    monkeypatch.setattr("genrec.fusing.PRIORED", 3)  # the catalog has four items
+    np.testing.assert_allclose(judge.scores([np.array([0])], whole.items)[0], whole.logprobs, atol=NEAR)
+    assert not judge.whole
 
 
 def test_unseen_is_all_but_the_history() -> None:

@@ -23,6 +23,8 @@ REMOVED = 20
 """The newest distinct items that are left out in turn; older ones are not asked about."""
 KEPT = 2
 """Interactions that one statement names."""
+RULED = 3
+"""Rules of the request that an explanation names; all of them are evidence."""
 NOISE = 1e-3
 """Nats; a smaller drop may be rounding of padded batches."""
 
@@ -34,6 +36,11 @@ class Judge(Protocol):
 
     def scores(self, histories: Sequence[Int64], items: Int64) -> Float64:
         """What it gives each item after each history, float64 [histories, items]."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether its scores are those that rank; if not, nothing is said of what stands before what."""
         ...
 
     def slates(self, histories: Sequence[Int64]) -> list[Int64] | None:
@@ -51,6 +58,10 @@ class Alone:
     def scores(self, histories: Sequence[Int64], items: Int64) -> Float64:
         codes = self.asking.index.codes[items]
         return np.stack(self.engine.score([self.asking.ids(one) for one in histories], [codes] * len(histories)))
+
+    @property
+    def whole(self) -> bool:
+        return True
 
     def slates(self, histories: Sequence[Int64]) -> list[Int64] | None:
         return None
@@ -159,8 +170,8 @@ class Evidence:
 
     @property
     def ruled(self) -> list[Told]:
-        """One for each rule."""
-        return [Told(self.item, (), 0, (), False, rule=rule) for rule in self.rules]
+        """One for each of the first rules."""
+        return [Told(self.item, (), 0, (), False, rule=rule) for rule in self.rules[:RULED]]
 
 
 def _other(first: SharedFact, second: SharedFact) -> bool:
@@ -196,10 +207,8 @@ def evidence_for(
         return []
     left = without_each(judge, history, items, window)
     found = [_evidence(facts, int(item), left.newest, left.fallen[:, place]) for place, item in enumerate(items)]
-    return [
-        replace(one, rules=tuple(rules), contrast=_contrast(facts, one, left, items, place))
-        for place, one in enumerate(found)
-    ]
+    compared = [_contrast(facts, one, left, items, place) if judge.whole else None for place, one in enumerate(found)]
+    return [replace(one, rules=tuple(rules), contrast=other) for one, other in zip(found, compared, strict=True)]
 
 
 def without_each(judge: Judge, history: History, items: Sequence[int], window: int) -> Left:

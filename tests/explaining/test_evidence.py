@@ -87,6 +87,8 @@ def test_one_batched_pass_of_bounded_size() -> None:
     calls: list[int] = []
 
     class Counting:
+        whole = True
+
         def scores(self, histories, items):
             calls.append(len(histories))
             return np.zeros((len(histories), len(items)))
@@ -153,6 +155,8 @@ def test_a_contrast_needs_the_order_to_turn() -> None:
     assert (legend.contrast.lead, legend.contrast.left) == pytest.approx((1.5, -0.5))
     assert legend.contrast.fact is not None
     assert legend.contrast.fact.value == "Scott"  # which Heat has not
+    partly = type("Partly", (Alone,), {"whole": False})(engine(pull), asking())
+    assert not any(one.contrast for one in evidence_for(partly, FACTS, [RUNNER, RONIN], [LEGEND, HEAT], 50))
     assert heat.contrast is None  # without Ronin it is level with The Insider, no lower
     assert insider.contrast is None
     assert NOISE < 1

@@ -7,6 +7,7 @@ import pytest
 from genrec.asking import NextItemPrompt
 from genrec.catalog import Catalog
 from genrec.examples import IGNORED, Examples
+from genrec.explaining.reviews import Library, Reviews
 from genrec.interactions import Histories, Interactions
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
 from genrec.prompting import load_prompts
@@ -49,6 +50,18 @@ def test_next_item_alone_is_every_history(asking: NextItemPrompt) -> None:
     assert len(examples) == 2
     for row, items in enumerate(ROWS):
         assert learnt(examples, row) == asking.semantic[items].ravel().tolist()
+
+
+def test_reviews_are_learnt_once_an_epoch(asking: NextItemPrompt) -> None:
+    rows = [("u0", "i0", "Tea is warm and calm.", "Tea"), ("u1", "i0", "Calm tea.", "Tea")]
+    table = pl.DataFrame(rows, schema=["user", "item", "text", "title"], orient="row")
+    reviews = Reviews(table.with_columns(user_text=pl.lit(""), item_text=pl.lit("")))
+    settings = NEXT_ONLY.model_copy(update={"variants": 2})
+    examples = mixture(asking, CATALOG, HISTORIES, settings, 0, Library(reviews, np.arange(2)))
+    assert len(examples) == 2 * (len(ROWS) + 2)
+    vocabulary = asking.vocabulary
+    said = [vocabulary.text(learnt(examples, row)[:-1]) for row in (2, 3, 6, 7)]  # type: ignore[attr-defined]
+    assert said == ["{item} is warm and calm.", "Calm tea."] * 2
 
 
 def test_items_are_asked_for_as_often_as_said(asking: NextItemPrompt) -> None:
