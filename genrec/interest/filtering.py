@@ -23,7 +23,7 @@ class Filter:
     """prior: choices that equal shares of all topics weigh, before anything is known of a stretch."""
 
     topics: Topics
-    prior: float = 2.0
+    prior: float = 4.0
 
     def evidence(self, histories: Ragged) -> list[Float64]:
         """Of each history float64 [n, n]: at [since, place] the log of how many times likelier than usual the choice

@@ -21,6 +21,7 @@ from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
 
 from genrec.errors import ConfigError, DataError
+from genrec.items.index import ItemIndex
 from genrec.ragged import Int64, Ragged
 
 Float64 = npt.NDArray[np.float64]
@@ -42,7 +43,7 @@ class TopicsConfig(BaseModel):
     """Chance that a choice has nothing to do with the person's topics."""
     follow: Share = 0.25
     """Chance that a choice goes by likeness to the one just before."""
-    stretch: Annotated[int, Field(ge=2)] = 60
+    stretch: Annotated[int, Field(ge=2)] = 120
     """Choices in a row whose topics are taken to be the same while learning."""
     smooth: Annotated[float, Field(gt=0)] = 1.0
     """How many choices the mean over an item's neighbours weighs."""
@@ -185,6 +186,13 @@ class _Learning:
         summed = values.cumsum(axis=0)
         ends = np.repeat(summed[self.histories.offsets[1:] - 1], self.histories.lengths, axis=0)
         return np.asarray(ends - summed)
+
+
+def item_vectors(index: ItemIndex) -> npt.NDArray[np.float32]:
+    """Unit vectors of the items as their codes have them, float32 [items, dimensions]: text and who-chose-what."""
+    levels = np.arange(len(index.codebooks))
+    summed = index.codebooks[levels, index.codes[:, : len(levels)]].sum(axis=1)
+    return np.asarray(summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
 def likeness(member: Float64, shares: Float64, before: npt.NDArray[np.integer], after: npt.NDArray[np.integer]) -> Float64:
