@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks._drift_worlds import Viewers
+from genrec.interactions import Histories
 from genrec.interest.drift import Detector, sessions_of, shuffled
 from genrec.interest.filtering import Filter
-from genrec.interactions import Histories
 
 LONG = 30
 """Choices after a change from which recall is counted: whoever leaves before cannot be noticed."""

@@ -1,6 +1,6 @@
 """The figures of docs/drift.md, drawn from benchmarks/results/drift.json. Measures nothing.
 
-    python -m benchmarks._drift_plots
+python -m benchmarks._drift_plots
 """
 
 from __future__ import annotations

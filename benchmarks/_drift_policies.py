@@ -18,7 +18,7 @@ from genrec.world.taste import TasteSpace
 
 Float64 = npt.NDArray[np.float64]
 SLATE = 10
-WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+WEIGHTS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 Picker = Callable[[int, float], Int64]
 
 
@@ -83,7 +83,7 @@ def _first_slot(scores: Float64, rate: float) -> Float64:
 
 def _drawn(chances: Float64, rng: np.random.Generator) -> Int64:
     picked: Int64 = (chances.cumsum(axis=1) < rng.random(len(chances))[:, None]).sum(axis=1)
-    return np.minimum(picked, chances.shape[1] - 1)
+    return np.asarray(np.minimum(picked, chances.shape[1] - 1))
 
 
 def _by_place(log: Float64, chances: Float64, rng: np.random.Generator, showings: int) -> Float64:

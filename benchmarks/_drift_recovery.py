@@ -12,7 +12,7 @@ from benchmarks._drift_worlds import Around
 from genrec.adapting import AdaptiveFusion
 from genrec.evaluation.bootstrap import Interval, difference_interval
 from genrec.evaluation.metrics.ndcg import ndcg
-from genrec.evaluation.ranker import ScoreRanker, Scorer
+from genrec.evaluation.ranker import Scorer, ScoreRanker
 from genrec.fusing import Fusion
 from genrec.ragged import Int32, Ragged
 

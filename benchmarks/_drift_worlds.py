@@ -86,7 +86,8 @@ class Around:
 
     @property
     def targets(self) -> Int64:
-        return self.viewers.items.items[self.viewers.items.offsets[self.users] + self.places].astype(np.int64)
+        items = self.viewers.items
+        return np.asarray(items.items[items.offsets[self.users] + self.places], dtype=np.int64)
 
     def allowed(self, items: int) -> list[Bool]:
         found = self.histories

@@ -1,4 +1,4 @@
-"""Interest that moves: how soon genrec follows, what the detector finds, off-policy estimates, slates of several interests.
+"""Interest that moves: how soon genrec follows, what the detector finds, off-policy estimates, slates that cover.
 
     python benchmarks/drift.py            # some 20 minutes on one core; needs the demo's bundle and data (make demo)
     python benchmarks/drift.py --users 60 # a look in two minutes; intervals are wide
@@ -46,6 +46,7 @@ from genrec.adapting import AdaptiveFusion  # noqa: E402
 from genrec.benchmarking import Claim, claim, write_results  # noqa: E402
 from genrec.evaluation.baselines import ease  # noqa: E402
 from genrec.evaluation.bootstrap import mean_interval  # noqa: E402
+from genrec.exploring import Exploration  # noqa: E402
 from genrec.interactions import Histories  # noqa: E402
 from genrec.interest.adapting import Adapter  # noqa: E402
 from genrec.interest.filtering import Filter  # noqa: E402
@@ -100,7 +101,7 @@ def main() -> None:
         print(f"part: {name}", flush=True)
         found, config[name] = part(setting)
         claims += found
-    write_results("drift", config, claims)
+        write_results("drift", config, claims)
     print(*draw(config, ROOT / "docs" / "images"), sep="\n")
 
 
@@ -121,7 +122,7 @@ def detection(setting: Setting) -> tuple[list[Claim], dict[str, Any]]:
     changed = setting.viewers("abrupt", 102, 2.0)
     simulated, own = measure(Filter(setting.topics), setting.train, stable, changed)
     said = (
-        f"alarms on {simulated.stationary:,} choices of stable viewers; the threshold that needs no simulator, from the "
+        f"alarms on {simulated.stationary:,} choices of stable viewers; the threshold without a simulator, from the "
         f"training log shuffled: {own.per_10k:.2f}, recall {own.recall:.3f}"
     )
     long = simulated.delays[simulated.after >= 30]
@@ -194,7 +195,7 @@ def off_policy(setting: Setting) -> tuple[list[Claim], dict[str, Any]]:
     viewers = setting.viewers("abrupt", 104, 0.5)
     cases = Around.changes(viewers, (1, 2, 3))
     space = TasteSpace.of(viewers.world.catalog)
-    pools = _pools(setting, cases)
+    pools = _pools(setting, cases, Exploration().pool)
     fit = np.einsum("ckt,ct->ck", space.affinity[pools.items], true_interest(cases, space))
     covered = covered_runs(pools, np.clip(0.02 + 0.6 * fit, 0, 1), RUNS, SHOWINGS)
     worst = min(covered.values())
@@ -204,12 +205,12 @@ def off_policy(setting: Setting) -> tuple[list[Claim], dict[str, Any]]:
     }  # fmt: skip
 
 
-def _pools(setting: Setting, cases: Around) -> Pools:
+def _pools(setting: Setting, cases: Around, most: int) -> Pools:
     """The full history's best items with its scores and the adapting ranking's; −inf where that lacks one."""
     fusion, allowed = setting.recommender.fusion, cases.allowed(len(setting.recommender.fusion.asking.index))
     whole = fusion.rank(cases.histories, POOL, allowed=allowed)
     other = setting.adaptive.rank(cases.histories, POOL, allowed=allowed)
-    items, scores = np.stack([one.items for one in whole]), np.stack([one.scores for one in whole])
+    items, scores = np.stack([one.items[:most] for one in whole]), np.stack([one.scores[:most] for one in whole])
     others = np.full(scores.shape, -1e9)
     for row, one in enumerate(other):
         place = {item: at for at, item in enumerate(one.items.tolist())}
@@ -253,8 +254,8 @@ def slates(setting: Setting) -> tuple[list[Claim], dict[str, Any]]:
     n = int(halves[1].sum())
     claims = [
         claim("drift.coverage_gain", gain, "share", ">=", 0.3, n=n, low=raised.low, high=raised.high,
-              note=f"calibrated, weight {best}; covered without: {plain.coverage[halves[1]].mean():.3f} of the interests "
-                   "of viewers with several"),
+              note=f"calibrated, weight {best}; covered without: {plain.coverage[halves[1]].mean():.3f} of the "
+                   "interests of viewers with several"),
         claim("drift.coverage_ndcg_cost", lost, "share", "<=", 0.02, n=n, low=bounds.low, high=bounds.high),
     ]  # fmt: skip
     curves = {

@@ -7,7 +7,7 @@ scores over its own candidates. Where no change is in sight only the whole histo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from genrec.fusing import Bool, Fusion, Ranking
 from genrec.interest.adapting import Adapter, Present
 from genrec.priors.mix import Mix
 from genrec.ragged import Int64, Ragged
-
-_DEPTH = 60  # candidates of each ranking that are mixed
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,16 @@ class AdaptiveFusion:
     def asking(self) -> NextItemPrompt:
         return self.fusion.asking
 
-    def with_mix(self, mix: Mix) -> AdaptiveFusion:
-        return replace(self, fusion=replace(self.fusion, mix=mix))
+    @property
+    def mix(self) -> Mix:
+        return self.fusion.mix
 
     def rank(
         self, histories: Ragged, k: int, *, allowed: Sequence[Bool | None], profiles: Sequence[str] = ()
     ) -> list[Ranking]:
         """As `Fusion.rank`; scores are log-probabilities among the candidates where two rankings were mixed."""
-        whole = self.fusion.rank(histories, max(k, _DEPTH), allowed=allowed, profiles=profiles)
+        depth = max(k, self.fusion.width)
+        whole = self.fusion.rank(histories, depth, allowed=allowed, profiles=profiles)
         policy = self.adapter.policy
         found = self.adapter.present(self._known(histories)) if policy.on else []
         moved = [row for row, one in enumerate(found) if one.chance >= policy.least]
@@ -48,7 +48,7 @@ class AdaptiveFusion:
             parts = Ragged.from_lists([self._present(histories, row, found[row]) for row in moved])
             told = [profiles[row] for row in moved] if profiles else ()
             short = self.fusion.rank(
-                parts, max(k, _DEPTH), allowed=[allowed[row] for row in moved], profiles=told
+                parts, depth, allowed=[allowed[row] for row in moved], profiles=told
             )  # fmt: skip
             for row, part in zip(moved, short, strict=True):
                 out[row] = mixed(whole[row], part, found[row].chance, policy.temperature, k)

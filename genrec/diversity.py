@@ -1,8 +1,8 @@
 """Slates that do not repeat themselves, or that cover several interests in proportion. Know no model and no user.
 
-Sources: Carbonell & Goldstein 1998, "The use of MMR, diversity-based reranking" (`spread`); Chen, Zhang & Zhou 2018, "Fast
-greedy MAP inference for determinantal point process" (`determinantal`); Steck 2018, "Calibrated recommendations"
-(`calibrated`).
+Sources: Carbonell & Goldstein 1998, "The use of MMR, diversity-based reranking" (`spread`); Chen, Zhang & Zhou 2018,
+"Fast greedy MAP inference for determinantal point process" (`determinantal`); Steck 2018, "Calibrated
+recommendations" (`calibrated`).
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ class Exploration(BaseModel):
     """Chance that a slot is drawn where the interest is certain."""
     most: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """The same where nothing is known; in between it rises in proportion to the uncertainty."""
-    pool: Annotated[int, Field(ge=1, le=200)] = 50
-    """Best items that may be drawn."""
-    temperature: Annotated[float, Field(gt=0)] = 1.0
+    pool: Annotated[int, Field(ge=1, le=200)] = 10
+    """Best items that may be drawn. Many items share the chance, and chances near 0 make estimates worthless."""
+    temperature: Annotated[float, Field(gt=0)] = 3.0
     """Larger: the draw cares less about scores."""
 
     @model_validator(mode="after")

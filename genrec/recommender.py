@@ -5,21 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from genrec.adapting import AdaptiveFusion
 from genrec.answers import EvidenceShown, Recommendation, RecommendedItem, ToldItem, WindowShown
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
-from genrec.decoding.engine import Engine
+from genrec.decoding.engine import Engine, Float64
 from genrec.errors import ConfigError, EngineError
 from genrec.explaining import Explainer, Explanation
+from genrec.exploring import Exploration, draw, uncertainty
+from genrec.following import detector_of
 from genrec.fusing import Bool, Fusion, Ranking, unseen
+from genrec.interest.adapting import Adapter, AdaptPolicy
+from genrec.interest.drift import Detector
+from genrec.interest.timeline import Edit, edited
 from genrec.model.loading import load, vocabulary_of
 from genrec.priors import Mix
+from genrec.priors.fixed import Fixed
 from genrec.priors.popularity import Popular
 from genrec.priors.stored import load_priors
 from genrec.ragged import Int64, Ragged
@@ -43,6 +50,8 @@ class Recommender:
     """Items that may be recommended, bool [items]; None: all."""
     edition: int = 0
     """Number of the last catalog edit; 0: the bundle's own catalog."""
+    adapter: Adapter | None = None
+    """What notices that interest moves; None: the whole window counts."""
 
     @classmethod
     def open(
@@ -62,7 +71,13 @@ class Recommender:
         known = {prior.name for prior in priors}
         weights = {name: weight for name, weight in bundle.manifest.prior_weights.items() if name in known}
         explainer = Explainer(engine, asking, vocabulary, bundle.prompts, bundle.catalog)
-        return cls(bundle, Fusion(engine, asking, Mix(priors, weights), width), popular, explainer)
+        fusion, detector = Fusion(engine, asking, Mix(priors, weights), width), detector_of(bundle)
+        opened = cls(bundle, fusion, popular, explainer)
+        return opened if detector is None else opened.following(detector)
+
+    def following(self, detector: Detector, policy: AdaptPolicy | None = None) -> Recommender:
+        """One that follows changes of interest by this detector; policy: how readily, and whether at all."""
+        return replace(self, adapter=Adapter(detector.filter, policy or AdaptPolicy()))
 
     @property
     def catalog(self) -> Catalog:
@@ -83,13 +98,17 @@ class Recommender:
         weights: Mapping[str, float] | None = None,
         explain: bool = True,
         profile: str = "",
+        edits: Sequence[Edit] = (),
+        explore: Exploration | None = None,
+        seed: int = 0,
         ranked: Ranking | None = None,
     ) -> Recommendation:
         """The k best items after a history of item ids, oldest first.
 
         exclude: ids never shown; allowed: bool [items], a hard filter; repeats: whether items of the history may come
         again; weights: of priors, in place of the bundle's; profile: words on what the history leaves out;
-        ranked: the ranking, where it is there already. Raises
+        edits: what the person wants less of; explore: leaves places to chance, more where the interest is uncertain,
+        and says with which chance; seed: of that chance; ranked: the ranking, where it is there already. Raises
         UnknownItem, ConfigError.
         """
         if not 1 <= k <= MOST:
@@ -97,15 +116,25 @@ class Recommender:
         chosen = self.catalog.numbers(history)
         mask = self._mask(chosen, exclude, allowed, repeats)
         fusion = self.weighted(weights)
-        ranking = self._rank(fusion, chosen, k, mask, profile) if ranked is None else ranked
+        nudge = edited(self.explainer.facts, len(mask), edits) if edits else None
+        mask = mask if nudge is None else mask & np.isfinite(nudge)
+        depth = k if explore is None else max(k, explore.pool)
+        ranking = self._rank(self._nudged(fusion, nudge), chosen, depth, mask, profile) if ranked is None else ranked
+        ranking, chances = (ranking, None) if explore is None else self._explored(ranking, chosen, k, explore, seed)
         told = self.explainer.explain(chosen, ranking.items.tolist()) if explain and len(chosen) else []
         asked = {"history": list(history), "k": k, "exclude": sorted(exclude), "repeats": repeats}
         asked |= {"profile": profile} if profile else {}
         asked |= {"edition": self.edition} if self.edition else {}
+        asked |= {"edits": [edit.model_dump() for edit in edits]} if edits else {}
+        asked |= {"explore": [explore.model_dump(), seed]} if explore is not None else {}
+        asked |= {"adapt": self.adapter.policy.model_dump()} if self.adapter is not None else {}
         asked |= {"weights": dict(fusion.mix.weights), "allowed": "" if allowed is None else allowed.tobytes().hex()}
         return Recommendation(
             id=hashlib.sha256(json.dumps([self.version, asked], sort_keys=True).encode()).hexdigest()[:24],
-            items=[self._item(ranking, rank, told[rank] if told else None) for rank in range(len(ranking.items))],
+            items=[
+                self._item(ranking, rank, told[rank] if told else None, None if chances is None else chances[rank])
+                for rank in range(len(ranking.items))
+            ],
             window=self._window(chosen, profile),
             constraints=_constraints(exclude, allowed, repeats),
             model=self.version,
@@ -139,14 +168,33 @@ class Recommender:
             raise EngineError("the filter does not fit the catalog", value=allowed.shape, allowed=f"{mask.shape}")
         return mask & allowed
 
-    def weighted(self, weights: Mapping[str, float] | None) -> Fusion:
-        """The fusion with these weights of priors in place of the bundle's; raises ConfigError for unknown priors."""
-        if weights is None:
-            return self.fusion
-        old = self.fusion
-        return Fusion(old.engine, old.asking, old.mix.with_weights(weights), old.width, old.rescued)
+    def weighted(self, weights: Mapping[str, float] | None) -> Fusion | AdaptiveFusion:
+        """What ranks, with these weights of priors in place of the bundle's; raises ConfigError for unknown priors."""
+        fusion = self.fusion if weights is None else replace(self.fusion, mix=self.fusion.mix.with_weights(weights))
+        return fusion if self.adapter is None else AdaptiveFusion(fusion, self.adapter)
 
-    def _rank(self, fusion: Fusion, chosen: Int64, k: int, mask: Bool, profile: str) -> Ranking:
+    def _nudged(self, ranker: Fusion | AdaptiveFusion, nudge: Float64 | None) -> Fusion | AdaptiveFusion:
+        """The same with this added to every item's score."""
+        if nudge is None:
+            return ranker
+        fusion = ranker if isinstance(ranker, Fusion) else ranker.fusion
+        prior, weight = Fixed.of(nudge)
+        mix = Mix((*fusion.mix.priors, prior), {**fusion.mix.weights, prior.name: weight})
+        nudged = replace(fusion, mix=mix)
+        return nudged if isinstance(ranker, Fusion) else replace(ranker, fusion=nudged)
+
+    def _explored(
+        self, ranking: Ranking, chosen: Int64, k: int, explore: Exploration, seed: int
+    ) -> tuple[Ranking, list[float]]:
+        unsure = 1.0
+        if self.adapter is not None and len(chosen):
+            known = chosen[chosen < self.adapter.filter.topics.items]
+            unsure = uncertainty(self.adapter.present(Ragged.from_lists([known]))[0].began)
+        drawn = draw(ranking.scores, k, explore.rate(unsure), explore, seed)
+        picked = Ranking(ranking.items[drawn.picks], ranking.logprobs[drawn.picks], ranking.scores[drawn.picks])
+        return picked, drawn.propensities.tolist()
+
+    def _rank(self, fusion: Fusion | AdaptiveFusion, chosen: Int64, k: int, mask: Bool, profile: str) -> Ranking:
         if len(chosen):
             return fusion.rank(Ragged.from_lists([chosen]), k, allowed=[mask], profiles=[profile])[0]
         counts = self.popular.counts if self.popular is not None else np.zeros(len(mask), dtype=np.float32)
@@ -154,7 +202,7 @@ class Recommender:
         best = np.lexsort((np.arange(len(values)), -values))[: min(k, int(mask.sum()))]
         return Ranking(best.astype(np.int64), values[best], values[best])
 
-    def _item(self, ranking: Ranking, rank: int, words: Explanation | None) -> RecommendedItem:
+    def _item(self, ranking: Ranking, rank: int, words: Explanation | None, chance: float | None) -> RecommendedItem:
         number = int(ranking.items[rank])
         return RecommendedItem(
             id=self.catalog.item_ids[number],
@@ -163,6 +211,7 @@ class Recommender:
             rank=rank + 1,
             evidence=None if words is None else self._evidence(words),
             explanation=None if words is None else words.text,
+            propensity=chance,
         )
 
     def _evidence(self, words: Explanation) -> EvidenceShown:

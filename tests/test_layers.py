@@ -79,6 +79,11 @@ LAYERS = {
     "renewing": 5,
     "talking": 5,
     "diversity": 2,
+    "exploring": 2,
+    "learning": 1,
+    "evaluation.off_policy": 2,
+    "following": 3,
+    "adapting": 5,
     "demo": 5,
     "cli": 6,
 }

@@ -1,7 +1,7 @@
 """What another policy would have earned, from a log of what one policy showed with known chances: IPS, SNIPS, DR.
 
-Sources: Horvitz & Thompson 1952 (IPS), Swaminathan & Joachims 2015 (SNIPS), Dudík, Langford & Li 2011 (DR). Intervals are
-normal, from the variance of each estimator's terms. Knows only arrays: no items, no users, no models.
+Sources: Horvitz & Thompson 1952 (IPS), Swaminathan & Joachims 2015 (SNIPS), Dudík, Langford & Li 2011 (DR). Intervals
+are normal, from the variance of each estimator's terms. Knows only arrays: no items, no users, no models.
 """
 
 from __future__ import annotations

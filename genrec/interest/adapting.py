@@ -6,7 +6,7 @@ chosen now come back, so that an interest that recurs brings its own past with i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -57,7 +57,7 @@ class Adapter:
     """Reads histories by topics."""
 
     filter: Filter
-    policy: AdaptPolicy = AdaptPolicy()
+    policy: AdaptPolicy = field(default_factory=AdaptPolicy)
 
     @classmethod
     def of(cls, topics: Topics, policy: AdaptPolicy | None = None) -> Adapter:

@@ -19,7 +19,6 @@ from genrec.interest.filtering import Filter
 from genrec.interest.topics import Float64
 from genrec.ragged import Int64, Ragged
 
-
 _KNOTS = 40
 
 
@@ -190,8 +189,3 @@ def sessions_of(times: Int64, histories: Ragged, gap: int = 6 * 3600) -> Int64:
     pause[histories.offsets[:-1][histories.lengths > 0]] = False
     summed = pause.cumsum()
     return np.asarray(summed - np.repeat(summed[histories.offsets[:-1].clip(max=len(times) - 1)], histories.lengths))
-
-
-def places_of(times: Sequence[int], moments: Sequence[int]) -> list[int]:
-    """For each moment the place of the first time at or after it."""
-    return np.searchsorted(np.asarray(times), np.asarray(moments)).tolist()  # type: ignore[no-any-return]

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 from sklearn.cluster import KMeans
 
@@ -26,6 +24,7 @@ from genrec.ragged import Int64, Ragged
 
 Float64 = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
+Numbers = npt.NDArray[np.integer]
 _LEFT = 0.05  # of a topic at least, however much of it was seen
 _ROWS = 1024  # items whose likeness to all others is held at once
 
@@ -84,7 +83,7 @@ class Topics:
 
     @property
     def items(self) -> int:
-        return self.chances.shape[1]
+        return int(self.chances.shape[1])
 
     @property
     def lift(self) -> Float64:
@@ -99,23 +98,6 @@ class Topics:
         """Of some items the share of each topic, float64 [topics]; equal shares for none."""
         found = self.of_items()[np.asarray(items, dtype=np.int64)].sum(axis=0) + 1e-9
         return np.asarray(found / found.sum())
-
-    def save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {"chances": np.ascontiguousarray(self.chances), "usual": np.ascontiguousarray(self.usual)}
-        save_file(arrays, str(path), {"config": self.config.model_dump_json()})
-
-    @classmethod
-    def load(cls, path: Path) -> Topics:
-        """Raises DataError for a file that `save` did not write."""
-        from safetensors import safe_open
-
-        with safe_open(str(path), "numpy") as file:
-            said = (file.metadata() or {}).get("config")
-        if said is None:
-            raise DataError("not a file of topics", where=str(path), remedy="pass a file that Topics.save wrote")
-        arrays = load_file(str(path))
-        return cls(TopicsConfig.model_validate_json(said), arrays["chances"], arrays["usual"])
 
 
 @dataclass
@@ -135,9 +117,7 @@ class _Learning:
     before: Float64
 
     @classmethod
-    def of(
-        cls, histories: Ragged, first: Float64, usual: Float64, near: csr_matrix, config: TopicsConfig
-    ) -> _Learning:
+    def of(cls, histories: Ragged, first: Float64, usual: Float64, near: csr_matrix, config: TopicsConfig) -> _Learning:
         keys = histories.rows * (int(histories.lengths.max()) + 1) + histories.places // config.stretch
         place = np.unique(keys, return_inverse=True)[1].reshape(-1)
         member = (first / first.sum(axis=0)).T
@@ -195,12 +175,12 @@ def item_vectors(index: ItemIndex) -> npt.NDArray[np.float32]:
     return np.asarray(summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
-def likeness(member: Float64, shares: Float64, before: npt.NDArray[np.integer], after: npt.NDArray[np.integer]) -> Float64:
+def likeness(member: Float64, shares: Float64, before: Numbers, after: Numbers) -> Float64:
     """How many times likelier `after` is beside `before`, float64 [pairs]; member: p(topic | item), [items, topics]."""
     return np.asarray((member[before] * member[after] / np.maximum(shares, 1e-12)).sum(axis=-1))
 
 
-def _sums(places: npt.NDArray[np.integer], values: Float64, rows: int) -> Float64:
+def _sums(places: Numbers, values: Float64, rows: int) -> Float64:
     """Rows of values summed by place, float64 [rows, columns]."""
     n = len(places)
     adding = csr_matrix((np.ones(n), (places, np.arange(n))), shape=(rows, n))
