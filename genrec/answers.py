@@ -62,6 +62,8 @@ class RecommendedItem(_Answer):
     rank: int
     evidence: EvidenceShown | None = None
     explanation: str | None = None
+    propensity: float | None = None
+    """Chance with which this place got this item, given those above it; None where nothing was left to chance."""
 
 
 class ToldItem(_Answer):

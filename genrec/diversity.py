@@ -1,6 +1,8 @@
-"""A slate that does not repeat itself: maximal marginal relevance over item vectors. Knows no model and no user.
+"""Slates that do not repeat themselves, or that cover several interests in proportion. Know no model and no user.
 
-Source: Carbonell & Goldstein 1998, "The use of MMR, diversity-based reranking".
+Sources: Carbonell & Goldstein 1998, "The use of MMR, diversity-based reranking" (`spread`); Chen, Zhang & Zhou 2018,
+"Fast greedy MAP inference for determinantal point process" (`determinantal`); Steck 2018, "Calibrated
+recommendations" (`calibrated`).
 """
 
 from __future__ import annotations
@@ -31,4 +33,51 @@ def spread(scores: Float64, vectors: Float32, k: int, weight: float) -> Int64:
         picks[place] = np.where(free, value, -np.inf).argmax()
         free[picks[place]] = False
         likeness = np.maximum(likeness, vectors @ vectors[picks[place]])
+    return picks
+
+
+def determinantal(scores: Float64, vectors: Float32, k: int, weight: float) -> Int64:
+    """Places of the k picks in their order: each adds most to the log volume of quality times vectors.
+
+    scores, vectors: as for `spread`. weight: share of the vectors in the choice, 0 to below 1; quality is
+    exp(scaled score · (1 − weight) / weight), so that 0 keeps the order of the scores.
+    """
+    k = min(k, len(scores))
+    if weight <= 0 or not k:
+        return np.argsort(-scores, kind="stable")[:k]
+    width = float(np.ptp(scores))
+    gain = (scores - scores.min()) / width if width else np.zeros(len(scores))
+    log_quality = 2 * gain * (1 - weight) / weight
+    left = np.ones(len(scores))  # squared length of each vector outside the span of the picks
+    rows = np.zeros((k, len(scores)))
+    free, picks = np.ones(len(scores), dtype=bool), np.empty(k, dtype=np.int64)
+    for place in range(k):
+        picks[place] = best = int(np.where(free, log_quality + np.log(np.maximum(left, 1e-9)), -np.inf).argmax())
+        free[best] = False
+        along = vectors @ vectors[best] - rows[:place].T @ rows[:place, best]
+        rows[place] = along / np.sqrt(max(float(left[best]), 1e-9))
+        left = left - rows[place] ** 2
+    return picks
+
+
+def calibrated(scores: Float64, shares: Float64, wanted: Float64, k: int, weight: float) -> Int64:
+    """Places of the k picks in their order: a greedy trade of score for a slate whose shares are those wanted.
+
+    scores: float64 [candidates], scaled here to 0..1; shares: of each candidate over the interests, rows sum to 1,
+    float64 [candidates, interests]; wanted: the person's shares, sums to 1; weight: 0 keeps the order of the scores,
+    1 looks at the shares alone. Minimises the Kullback-Leibler divergence of the wanted from the slate's shares, the
+    slate's smoothed by a hundredth of the wanted.
+    """
+    k = min(k, len(scores))
+    width = float(np.ptp(scores)) if len(scores) else 0.0
+    gain = (scores - scores.min()) / width if width else np.zeros(len(scores))
+    free, picks = np.ones(len(scores), dtype=bool), np.empty(k, dtype=np.int64)
+    total, gained = np.zeros(shares.shape[1]), 0.0
+    for place in range(k):
+        slate = (total + shares) / (place + 1)
+        ratio = np.log(np.maximum(wanted, 1e-12)) - np.log(0.99 * slate + 0.01 * wanted + 1e-12)
+        value = (1 - weight) * (gained + gain) / k - weight * (wanted * ratio).sum(axis=1)
+        picks[place] = best = int(np.where(free, value, -np.inf).argmax())
+        free[best] = False
+        total, gained = total + shares[best], gained + float(gain[best])
     return picks

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -105,12 +106,28 @@ PRIORED = 100_000
 they ask the model alone, for priors are computed over the whole catalog each time."""
 
 
+class Ranks(Protocol):
+    """A Fusion, or what stands in its place."""
+
+    def scores(self, histories: Ragged, items: Int64, profile: str = "") -> Float64: ...
+
+    def rank(
+        self,
+        histories: Ragged,
+        k: int,
+        *,
+        allowed: Sequence[Bool | None],
+        profiles: Sequence[str] = (),
+        nudges: Sequence[Float32 | None] = (),
+    ) -> list[Ranking]: ...
+
+
 @dataclass(frozen=True)
 class Slated:
     """A ranking as explanations ask about it. k: items of the slate, 0: there is none; allowed: bool [items], what may
     come; profile: words on what histories leave out; nudge: what joins the priors, float32 [items]."""
 
-    fusion: Fusion
+    fusion: Ranks
     k: int = 0
     allowed: Bool | None = None
     profile: str = ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from genrec.adapting import AdaptiveFusion
 from genrec.answers import (
     EvidenceShown,
     PieceShown,
@@ -27,7 +28,12 @@ from genrec.chatting.rules import Rule
 from genrec.decoding.engine import Engine
 from genrec.errors import ConfigError, EngineError
 from genrec.explaining import Explainer, Explanation, Length
+from genrec.exploring import Exploration, draw, uncertainty
+from genrec.following import detector_of
 from genrec.fusing import Bool, Fusion, Ranking, Slated, unseen
+from genrec.interest.adapting import Adapter, AdaptPolicy
+from genrec.interest.drift import Detector
+from genrec.interest.timeline import Edit, edited
 from genrec.leaning import Leaner
 from genrec.model.loading import load, vocabulary_of
 from genrec.priors import Content, Mix
@@ -57,6 +63,8 @@ class Recommender:
     """What a conversation's leanings are read by; None: they are left aside."""
     edition: int = 0
     """Number of the last catalog edit; 0: the bundle's own catalog."""
+    adapter: Adapter | None = None
+    """What notices that interest moves; None: the whole window counts."""
 
     @classmethod
     def open(
@@ -78,7 +86,13 @@ class Recommender:
         explainer = Explainer(engine, asking, vocabulary, bundle.prompts, bundle.catalog)
         content = next((prior.vectors for prior in priors if isinstance(prior, Content)), None)
         leaner = Leaner(bundle.catalog, content, bundle.manifest.encoder)
-        return cls(bundle, Fusion(engine, asking, Mix(priors, weights), width), popular, explainer, leaner=leaner)
+        fusion, detector = Fusion(engine, asking, Mix(priors, weights), width), detector_of(bundle)
+        opened = cls(bundle, fusion, popular, explainer, leaner=leaner)
+        return opened if detector is None else opened.following(detector)
+
+    def following(self, detector: Detector, policy: AdaptPolicy | None = None) -> Recommender:
+        """One that follows changes of interest by this detector; policy: how readily, and whether at all."""
+        return replace(self, adapter=Adapter(detector.filter, policy or AdaptPolicy()))
 
     @property
     def catalog(self) -> Catalog:
@@ -102,6 +116,9 @@ class Recommender:
         rules: Sequence[Rule] = (),
         profile: str = "",
         leaning: Leaning | None = None,
+        edits: Sequence[Edit] = (),
+        explore: Exploration | None = None,
+        seed: int = 0,
         ranked: Ranking | None = None,
     ) -> Recommendation:
         """The k best items after a history of item ids, oldest first.
@@ -109,15 +126,20 @@ class Recommender:
         exclude: ids never shown; allowed: bool [items], a hard filter; repeats: whether items of the history may come
         again; weights: of priors, in place of the bundle's; length: of explanations; rules: those that `allowed` came
         of, for explanations to name; profile: words on what the history leaves out; leaning: what moves scores beside
-        them; ranked: the ranking, where it is there already. Raises UnknownItem, ConfigError.
+        them; edits: what the person wants less of; explore: leaves places to chance, more where the interest is
+        uncertain, and says with which chance; seed: of that chance; ranked: the ranking, where it is there already.
+        Raises UnknownItem, ConfigError.
         """
         if not 1 <= k <= MOST:
             raise ConfigError("k is out of range", value=k, allowed=f"1 to {MOST}")
         chosen = self.catalog.numbers(history)
         mask = self._mask(chosen, exclude, allowed, repeats)
         fusion = self.weighted(weights)
-        nudge = self.nudge(leaning)
-        ranking = self._rank(fusion, chosen, k, mask, profile, nudge) if ranked is None else ranked
+        nudge = self.nudge(leaning, edits)
+        mask = mask if nudge is None else mask & np.isfinite(nudge)
+        depth = k if explore is None else max(k, explore.pool)
+        ranking = self._rank(fusion, chosen, depth, mask, profile, nudge) if ranked is None else ranked
+        ranking, chances = (ranking, None) if explore is None else self._explored(ranking, chosen, k, explore, seed)
         told: list[Explanation] = []
         if explain and len(chosen):
             judge = Slated(fusion, len(ranking.items), mask, profile, nudge)
@@ -127,10 +149,16 @@ class Recommender:
         asked |= {"leaning": repr(leaning)} if leaning else {}
         asked |= {"length": length} if length != "normal" else {}
         asked |= {"edition": self.edition} if self.edition else {}
+        asked |= {"edits": [edit.model_dump() for edit in edits]} if edits else {}
+        asked |= {"explore": [explore.model_dump(), seed]} if explore is not None else {}
+        asked |= {"adapt": self.adapter.policy.model_dump()} if self.adapter is not None else {}
         asked |= {"weights": dict(fusion.mix.weights), "allowed": "" if allowed is None else allowed.tobytes().hex()}
         return Recommendation(
             id=hashlib.sha256(json.dumps([self.version, asked], sort_keys=True).encode()).hexdigest()[:24],
-            items=[self._item(ranking, rank, told[rank] if told else None) for rank in range(len(ranking.items))],
+            items=[
+                self._item(ranking, rank, told[rank] if told else None, None if chances is None else chances[rank])
+                for rank in range(len(ranking.items))
+            ],
             window=self._window(chosen, profile),
             constraints=_constraints(exclude, allowed, repeats),
             model=self.version,
@@ -165,19 +193,36 @@ class Recommender:
             raise EngineError("the filter does not fit the catalog", value=allowed.shape, allowed=f"{mask.shape}")
         return mask & allowed
 
-    def weighted(self, weights: Mapping[str, float] | None) -> Fusion:
-        """The fusion with these weights of priors in place of the bundle's; raises ConfigError for unknown priors."""
-        if weights is None:
-            return self.fusion
-        old = self.fusion
-        return Fusion(old.engine, old.asking, old.mix.with_weights(weights), old.width, old.rescued)
+    def weighted(self, weights: Mapping[str, float] | None) -> Fusion | AdaptiveFusion:
+        """What ranks, with these weights of priors in place of the bundle's; raises ConfigError for unknown priors."""
+        fusion = self.fusion if weights is None else replace(self.fusion, mix=self.fusion.mix.with_weights(weights))
+        return fusion if self.adapter is None else AdaptiveFusion(fusion, self.adapter)
 
-    def nudge(self, leaning: Leaning | None) -> Float32 | None:
-        """What a leaning adds to the priors, float32 [items]; None: nothing."""
-        return self.leaner.values(leaning) if leaning and self.leaner is not None else None
+    def nudge(self, leaning: Leaning | None, edits: Sequence[Edit] = ()) -> Float32 | None:
+        """What a leaning and edits add to the priors, float32 [items], −inf: never; None: nothing."""
+        parts: list[Float32] = [self.leaner.values(leaning)] if leaning and self.leaner is not None else []
+        parts += [edited(self.explainer.facts, len(self.catalog), edits).astype(np.float32)] if edits else []
+        return np.sum(parts, axis=0, dtype=np.float32) if parts else None
+
+    def _explored(
+        self, ranking: Ranking, chosen: Int64, k: int, explore: Exploration, seed: int
+    ) -> tuple[Ranking, list[float]]:
+        unsure = 1.0
+        if self.adapter is not None and len(chosen):
+            known = chosen[chosen < self.adapter.filter.topics.items]
+            unsure = uncertainty(self.adapter.present(Ragged.from_lists([known]))[0].began)
+        drawn = draw(ranking.scores, k, explore.rate(unsure), explore, seed)
+        picked = Ranking(ranking.items[drawn.picks], ranking.logprobs[drawn.picks], ranking.scores[drawn.picks])
+        return picked, drawn.propensities.tolist()
 
     def _rank(
-        self, fusion: Fusion, chosen: Int64, k: int, mask: Bool, profile: str, nudge: Float32 | None = None
+        self,
+        fusion: Fusion | AdaptiveFusion,
+        chosen: Int64,
+        k: int,
+        mask: Bool,
+        profile: str,
+        nudge: Float32 | None = None,
     ) -> Ranking:
         if len(chosen):
             return fusion.rank(Ragged.from_lists([chosen]), k, allowed=[mask], profiles=[profile], nudges=[nudge])[0]
@@ -187,7 +232,7 @@ class Recommender:
         best = np.lexsort((np.arange(len(values)), -values))[: min(k, int(mask.sum()))]
         return Ranking(best.astype(np.int64), values[best], values[best])
 
-    def _item(self, ranking: Ranking, rank: int, words: Explanation | None) -> RecommendedItem:
+    def _item(self, ranking: Ranking, rank: int, words: Explanation | None, chance: float | None) -> RecommendedItem:
         number = int(ranking.items[rank])
         return RecommendedItem(
             id=self.catalog.item_ids[number],
@@ -196,6 +241,7 @@ class Recommender:
             rank=rank + 1,
             evidence=None if words is None else self._evidence(words),
             explanation=None if words is None else words.text,
+            propensity=chance,
         )
 
     def _evidence(self, words: Explanation) -> EvidenceShown:

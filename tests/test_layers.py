@@ -86,6 +86,11 @@ LAYERS = {
     "leaning": 5,
     "reader": 5,
     "diversity": 2,
+    "exploring": 2,
+    "learning": 1,
+    "evaluation.off_policy": 2,
+    "following": 3,
+    "adapting": 5,
     "demo": 5,
     "cli": 6,
 }

@@ -49,7 +49,7 @@ def test_the_answer_has_the_shape_of_the_design(model: Recommender, history: lis
     slate = model.recommend(history, 5)
     data = slate.model_dump()
     assert set(data) == {"id", "items", "window", "constraints", "model", "degraded", "note"}
-    assert set(data["items"][0]) == {"id", "title", "score", "rank", "evidence", "explanation"}
+    assert set(data["items"][0]) == {"id", "title", "score", "rank", "evidence", "explanation", "propensity"}
     assert Recommendation.model_validate_json(slate.model_dump_json()) == slate
     assert [item.rank for item in slate.items] == [1, 2, 3, 4, 5]
     assert len(set(ids(slate))) == 5

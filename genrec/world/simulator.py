@@ -28,6 +28,7 @@ Float32 = npt.NDArray[np.float32]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 WEEK = 7 * DAY
+_POPULARITY = 4  # the part of the draws that crowds share
 
 
 class WorldConfig(BaseModel):
@@ -37,6 +38,8 @@ class WorldConfig(BaseModel):
 
     seed: int = Field(default=0, ge=0)
     "The same seed, films and settings make the same world."
+    crowd: int = Field(default=0, ge=0)
+    "Another number: other viewers of the same films, whose popularity is that of `seed`."
     users: int = Field(default=2_000, ge=1)
     "Viewers."
     events_per_user: float = Field(default=40.0, gt=0)
@@ -113,15 +116,20 @@ def simulate(films: Catalog, config: WorldConfig | None = None) -> World:
             remedy="lower min_events, or bring more films or months",
         )
     space = TasteSpace.of(films)
-    draw = [np.random.default_rng([config.seed, part]) for part in range(7)]
+    draw = [np.random.default_rng(_seeds(config, part)) for part in range(7)]
     lengths = draw_lengths(config.users, config.events_per_user, config.min_events, most, draw[0])
     calendar = draw_calendar(lengths, config.begin, config.days, draw[1])
     interests = _interests(config, calendar, space, draw[2])
     themes = _themes(config, calendar, interests, draw[3])
-    popularity = _popularity(config, len(films), draw[4])
+    popularity = _popularity(config, len(films), draw[_POPULARITY])
     items, ways = _watch(config, calendar, themes, space, popularity, draw[5])
     kinds = _kinds(space.affinity[items, themes], ways, draw[6])
     return _world(films, calendar, items, kinds, interests, space.themes)
+
+
+def _seeds(config: WorldConfig, part: int) -> list[int]:
+    """Popularity is the films' and stays; all else is the crowd's."""
+    return [config.seed, part] if config.crowd == 0 or part == _POPULARITY else [config.seed, part, config.crowd]
 
 
 def _interests(config: WorldConfig, calendar: Calendar, space: TasteSpace, rng: np.random.Generator) -> list[Interest]:
