@@ -109,6 +109,12 @@ they ask the model alone, for priors are computed over the whole catalog each ti
 class Ranks(Protocol):
     """A Fusion, or what stands in its place."""
 
+    @property
+    def asking(self) -> NextItemPrompt: ...
+
+    @property
+    def mix(self) -> Mix: ...
+
     def scores(self, histories: Ragged, items: Int64, profile: str = "") -> Float64: ...
 
     def rank(
