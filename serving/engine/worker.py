@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,6 +23,7 @@ from prometheus_client.exposition import generate_latest
 from genrec.batching import Ask, recommend_many
 from genrec.bundle import Bundle
 from genrec.changing import ItemChange
+from genrec.chatting.conversation import Leaning
 from genrec.chatting.request import Request
 from genrec.decoding.engine import Engine
 from genrec.decoding.meter import Meter, Prometheus
@@ -103,7 +105,7 @@ class Desk:
         self.recommender = _opened(settings, self._meter)
         self._meter.catalog(self.recommender.fusion.asking.index.version)
         self.reader = Reader.open(self.recommender.bundle)
-        self._ahead = self.recommender.explainer.prepare()
+        self._ahead = chain(self.recommender.explainer.prepare(), warmed(self.recommender, self.reader))
 
     def prepare(self) -> bool:
         """Something for later requests, of a fraction of a second; whether there is more to do."""
@@ -199,6 +201,13 @@ class Desk:
 
     def _tell(self, asked: Tell) -> Any:
         return self.recommender.told(asked.history, asked.items, asked.length)
+
+
+def warmed(recommender: Recommender, reader: Reader | None) -> Iterator[None]:
+    """Loads what compares words for a mood, so that the first who names one does not wait for that."""
+    if reader is not None and recommender.leaner is not None:
+        recommender.nudge(Leaning(moods=("calm",)))
+        yield
 
 
 def unfit(recommender: Recommender, changes: Sequence[ItemChange]) -> tuple[str, ...]:
