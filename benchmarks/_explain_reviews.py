@@ -17,22 +17,25 @@ import polars as pl
 
 from genrec.benchmarking import Claim, claim
 from genrec.evaluation.bootstrap import mean_intervals
-from genrec.explaining.reviews import TASK, Ground, Library, Reviews, written
+from genrec.explaining.reviews import TASK, Ground, Library, Pieces, Reviews, review_examples, written
 from genrec.items.text import OFFLINE, encode_texts
 from genrec.recommender import Recommender
 
-ROWS = 300
+ROWS = 200
+SEEN = 8  # held-out rows that were looked at while the pieces were made
 
 
 def measured(bundle: Path, path: Path) -> tuple[list[Claim], dict[str, Any]]:
     """Claims of every system, and samples."""
     reviews, recommender = Reviews.read(path), Recommender.open(bundle)
-    rows = np.flatnonzero(reviews.held_out)[:ROWS]
+    rows = np.flatnonzero(reviews.held_out)[SEEN : SEEN + ROWS]
     library = Library.learnt(reviews)
     grounds = [library.ground(int(row)) for row in rows]
     references = [str(reviews.table.row(int(row))[2]) for row in rows]
     explainer = recommender.explainer
-    own = written(explainer.engine, explainer.vocabulary, recommender.bundle.prompts[TASK], grounds)
+    prompts = recommender.bundle.prompts
+    pieces = Pieces.of(review_examples(library, prompts)[1])
+    own = written(explainer.engine, explainer.vocabulary, prompts[TASK], pieces, grounds)
     said = {
         "": [text for text, _ in own],
         ".template": [one.plain().replace("{item}", one.title) for one in grounds],

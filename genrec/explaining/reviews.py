@@ -2,7 +2,8 @@
 model then writes. Knows no model and no ranking.
 
 A text is written from evidence words: what the earlier texts of the user and of the item say more often than others.
-The item's name is a marker that code fills; numbers and other names may only be those of the evidence.
+It is put together of pieces of learnt texts that hold such words; the model chooses among all such texts, token by
+token. The item's name is a marker that code fills; numbers and other names may only be those of the evidence.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from genrec.decoding.engine import Engine, TextRule
+from genrec.decoding.choosing import Chooser, Paths, Weighs, chosen
 from genrec.errors import DataError
 from genrec.explaining.words import Words
 from genrec.formats import Dataset, dataset
@@ -36,7 +38,12 @@ HELD_OUT = 0.2
 """Share of the users whose texts are not learnt."""
 TOLD = 10
 """Evidence words of the user, and as many of the item."""
-DRAFTS, MAX_TOKENS, TEMPERATURE = 6, 96, 0.7
+LONGEST = 9
+"""Words of a common beginning at most."""
+EACH = 6
+"""First, middle and last pieces that texts of one beginning are put together of."""
+TEMPERATURE = 0.5
+"""Below 1: of what may be said, rather the likely."""
 
 Bool = npt.NDArray[np.bool_]
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -107,9 +114,9 @@ class Ground:
         return wrong + [f"unknown marker {name}" for name in markers_in(text) - {"item"}]
 
     def told(self, text: str) -> float:
-        """Share of the text's words of three letters and more that are evidence words."""
+        """Share of the text's words of three letters and more that are evidence words; the item's count twice."""
         words = set(_WORD.findall(text.lower()))
-        return len(words & {*self.user_words, *self.item_words}) / max(1, len(words))
+        return (len(words & {*self.user_words}) + 2 * len(words & {*self.item_words})) / max(1, len(words))
 
 
 @dataclass(frozen=True)
@@ -195,15 +202,74 @@ def marked_text(text: str, ground: Ground) -> str:
     return re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "{item}", line) if name else line
 
 
-def written(engine: Engine, vocabulary: Words, prompt: Prompt, grounds: Sequence[Ground]) -> list[tuple[str, bool]]:
-    """A text with its name filled in for each, and whether it is the model's own: of its drafts that name nothing
-    foreign the one that says most of the evidence; where none does, the plain sentence."""
-    asks = [vocabulary.ids(review_prompt(prompt, ground)) for ground in grounds]
-    drafts = [engine.generate(asks, TextRule(MAX_TOKENS, TEMPERATURE, seed)) for seed in range(DRAFTS)]
-    found = []
-    for ground, tokens in zip(grounds, zip(*drafts, strict=True), strict=True):
-        texts = [vocabulary.text(one).strip() for one in tokens]
-        fit = [text for text in texts if text and not ground.problems(text)]
-        best = max(fit, key=ground.told, default="")
-        found.append(((best or ground.plain()).replace("{item}", ground.title), bool(best)))
-    return found
+@dataclass(frozen=True)
+class Pieces:
+    """Learnt texts in pieces: a common beginning, then what stands between commas. What followed one beginning may
+    follow it again: firsts, middles and lasts, by beginning."""
+
+    firsts: dict[str, list[str]]
+    middles: dict[str, list[str]]
+    lasts: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Pieces:
+        """Texts with the item's name as its marker; those without a common beginning or a comma teach nothing."""
+        found = cls(defaultdict(list), defaultdict(list), defaultdict(list))
+        beginnings = _beginnings(texts)
+        for text in texts:
+            words = text.split()
+            start = next((size for size in range(LONGEST, 2, -1) if " ".join(words[:size]) in beginnings), 0)
+            parts = " ".join(words[start:]).split(", ")
+            if start and len(parts) > 1:
+                known = " ".join(words[:start])
+                found.firsts[known].append(parts[0])
+                found.middles[known] += parts[1:-1]
+                found.lasts[known].append(parts[-1])
+        return found
+
+    def texts(self, ground: Ground) -> list[str]:
+        """What may be said of a user and an item: pieces with evidence words, put together, without foreign names."""
+        found: list[str] = []
+        for known in self.firsts:
+            first, middle, last = (
+                _best(ground, pieces) for pieces in (self.firsts[known], self.middles[known], self.lasts[known])
+            )
+            found += [f"{known} {', '.join(parts)}" for parts in product(first, middle, last) if len(set(parts)) == 3]
+        return list(dict.fromkeys(text for text in found if not ground.problems(text)))
+
+
+def _beginnings(texts: Sequence[str]) -> set[str]:
+    """Three to LONGEST words with which one in fifty texts and more begins."""
+    counts = Counter(" ".join(text.split()[:size]) for text in texts for size in range(3, LONGEST + 1))
+    return {words for words, count in counts.items() if count * 50 >= len(texts) and count > 1}
+
+
+def _best(ground: Ground, pieces: Sequence[str]) -> list[str]:
+    """Those of which evidence words are the largest share, with one such word at least."""
+    worth = {piece: ground.told(piece) for piece in dict.fromkeys(pieces)}
+    some = [piece for piece in worth if worth[piece] > 0]
+    return sorted(some, key=lambda piece: (-worth[piece], piece))[:EACH]
+
+
+def written(
+    engine: Weighs, vocabulary: Words, prompt: Prompt, pieces: Pieces, grounds: Sequence[Ground], seed: int = 0
+) -> list[tuple[str, bool]]:
+    """A text with its name filled in for each, and whether the model chose it: among all that its pieces make, token by
+    token, else the plain sentence."""
+    said = [pieces.texts(ground) for ground in grounds]
+    rows = [row for row, texts in enumerate(said) if texts]
+    choosers = [
+        Chooser(
+            tuple(vocabulary.ids(review_prompt(prompt, grounds[row]))),
+            Paths.of(vocabulary.all_ids([prompt.completed(text=text) for text in said[row]])),
+            vocabulary.end_id,
+            TEMPERATURE,
+        )
+        for row in rows
+    ]
+    picked = dict(zip(rows, chosen(engine, choosers, [seed + row for row in rows]), strict=True))
+    texts = [said[row][picked[row]] if row in picked else ground.plain() for row, ground in enumerate(grounds)]
+    return [
+        (text.replace("{item}", ground.title), row in picked)
+        for row, (text, ground) in enumerate(zip(texts, grounds, strict=True))
+    ]

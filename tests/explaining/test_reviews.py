@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genrec.decoding.engine import TextRule
 from genrec.errors import DataError
-from genrec.explaining.reviews import Ground, Library, Reviews, marked_text, review_examples, written
-from tests.explaining.toyfilms import Pieces, prompts
+from genrec.explaining.reviews import Ground, Library, Pieces, Reviews, marked_text, review_examples, written
+from tests.explaining.toyfilms import Pieces as Words
+from tests.explaining.toyfilms import prompts
 from tests.helpers.scripted import ScriptedEngine, seeded
 
 ROWS = [
@@ -57,18 +57,33 @@ def test_examples_have_the_name_as_a_marker_and_invent_none(library: Library) ->
     assert all(one.startswith("<|why|>") for one in asks)
 
 
-def test_the_best_draft_that_names_nothing_foreign_is_taken() -> None:
-    ground = Ground("Hot Stone", ("pizza",), ("cheese",), frozenset({"Hot", "Stone"}))
-    said = ["At {item} you get Publix pizza and cheese.", "Try {item}.", "{item} has pizza and cheese."]
+LEARNT = [
+    "You would like {item} for pizza, cheese, and quiet rooms.",
+    "You would like {item} for tea, jasmine, and loud rooms.",
+    "You would like {item} for cheese, Publix pizza, and nothing.",
+    "A text without a beginning that others have.",
+]
 
-    def reply(prompt: object, rule: TextRule) -> list[int]:
-        return Pieces().ids(said[rule.seed % 3])
 
-    engine = ScriptedEngine(seeded((2,)), [np.array([1 << 20, (1 << 20) + 1])], reply=reply)
-    prompt = prompts()["review"]
-    assert written(engine, Pieces(), prompt, [ground]) == [("Hot Stone has pizza and cheese.", True)]
-    said[1:] = said[:1] * 2
-    assert written(engine, Pieces(), prompt, [ground]) == [("The user would enjoy Hot Stone for cheese.", False)]
+def test_texts_are_put_together_of_pieces_with_evidence() -> None:
+    ground = Ground("Hot Stone", ("pizza",), ("cheese", "quiet"), frozenset({"Hot", "Stone"}))
+    found = Pieces.of(LEARNT).texts(ground)
+    assert "You would like {item} for pizza, cheese, and quiet rooms." in found
+    assert "You would like {item} for cheese, cheese, and quiet rooms." not in found
+    assert not any("tea" in text or "loud" in text or "Publix" in text for text in found)
+    assert Pieces.of(LEARNT).texts(Ground("x", (), ("boats",), frozenset())) == []
+    assert Pieces.of([]).texts(ground) == []
+
+
+def test_the_model_chooses_and_where_nothing_fits_the_plain_sentence_stands() -> None:
+    ground = Ground("Hot Stone", ("pizza",), ("cheese", "quiet"), frozenset({"Hot", "Stone"}))
+    lost = Ground("Sea", (), ("boats",), frozenset({"Sea"}))
+    words = Words()
+    engine = ScriptedEngine(seeded((2,)), [np.array([1 << 20, (1 << 20) + 1])], taste=lambda prompt, token: -token)
+    (own, mine), (plain, not_mine) = written(engine, words, prompts()["review"], Pieces.of(LEARNT), [ground, lost])
+    assert mine
+    assert own in {text.replace("{item}", "Hot Stone") for text in Pieces.of(LEARNT).texts(ground)}
+    assert (plain, not_mine) == ("The user would enjoy Sea for boats.", False)
     assert marked_text("Hot Stone, the Hot Stones", ground) == "{item}, the Hot Stones"
 
 
