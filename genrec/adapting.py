@@ -34,6 +34,10 @@ class AdaptiveFusion:
     def mix(self) -> Mix:
         return self.fusion.mix
 
+    def alone(self) -> Fusion:
+        """The model without priors, on whole histories."""
+        return self.fusion.alone()
+
     def scores(self, histories: Ragged, items: Int64, profile: str = "") -> Float64:
         """As `Fusion.scores`, of the whole histories."""
         return self.fusion.scores(histories, items, profile)

@@ -41,6 +41,10 @@ class Fusion:
     width: int = 50
     rescued: int = 50
 
+    def alone(self) -> Fusion:
+        """The model without priors."""
+        return replace(self, mix=Mix((), {}))
+
     def rank(
         self,
         histories: Ragged,
@@ -115,6 +119,8 @@ class Ranks(Protocol):
     @property
     def mix(self) -> Mix: ...
 
+    def alone(self) -> Ranks: ...
+
     def scores(self, histories: Ragged, items: Int64, profile: str = "") -> Float64: ...
 
     def rank(
@@ -140,7 +146,7 @@ class Slated:
     nudge: Float32 | None = None
 
     def scores(self, histories: Sequence[Int64], items: Int64) -> Float64:
-        asked = self.fusion if self.whole else replace(self.fusion, mix=Mix((), {}))
+        asked = self.fusion if self.whole else self.fusion.alone()
         return asked.scores(Ragged.from_lists(histories), items, self.profile)
 
     @property
