@@ -99,6 +99,7 @@ class TorchEngine:
             ),
         )  # fmt: skip
 
+    @torch.inference_mode()
     def weigh(self, prompts: Sequence[Prompt], tokens: Sequence[Int64]) -> list[Float64]:
         check(prompts, len(tokens), self._context)
         return self._in_batches(
