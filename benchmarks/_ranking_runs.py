@@ -41,10 +41,12 @@ Float64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Data:
-    """A data set under one split. overrides: settings that its size asks for, the same for every variant."""
+    """A data set under one split. short: its name in claims; overrides: settings that its size asks for, the same for
+    every variant."""
 
     name: str
     split: str
+    short: str
     overrides: tuple[str, ...] = ()
 
     @property
