@@ -44,6 +44,8 @@ def _delays(found: dict[str, Any], folder: Path) -> Path:
 
     figure, axis = pyplot.subplots(figsize=(4.5, 3.2))
     for name, one in found.items():
+        if not isinstance(one, dict):
+            continue
         within = one["noticed_within"]
         label = f"{name}: {1e4 * one['alarms'] / one['stationary']:.2f} false alarms per 10,000"
         axis.plot(list(map(int, within)), list(within.values()), marker=".", label=label)

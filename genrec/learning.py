@@ -2,8 +2,8 @@
 
 Each arm is a setting that a person wrote down; nothing between or beyond them is ever used. What was learnt of an arm
 is two numbers, a count of showings and of successes that fade, so that the choice can follow people who change. A
-record can be undone: `without` takes back exactly what `with_feedback` added. Source: Thompson 1933; Chapelle & Li
-2011. Knows no recommender, no user and no store.
+record can be undone: `without` takes back what `with_feedback` added. Source: Thompson 1933; Chapelle & Li 2011.
+Knows no recommender, no user and no store.
 """
 
 from __future__ import annotations

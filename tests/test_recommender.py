@@ -13,7 +13,13 @@ from genrec.catalog import Catalog
 from genrec.chatting.rules import Rule, allowed
 from genrec.errors import ConfigError, EngineError, UnknownItem
 from genrec.explaining import Explainer
+from genrec.exploring import Exploration
 from genrec.interactions import Histories
+from genrec.interest.adapting import AdaptPolicy
+from genrec.interest.drift import Detector, Usual
+from genrec.interest.filtering import Filter
+from genrec.interest.timeline import Edit
+from genrec.interest.topics import Topics, TopicsConfig
 from genrec.items.space import ItemSpace
 from genrec.preparing import load
 from genrec.prompting import load_prompts
@@ -288,3 +294,37 @@ def test_what_is_no_bundle(tmp_path: Path) -> None:
 
 def test_the_version_is_the_bundles(model: Recommender, tiny: Tiny) -> None:
     assert model.version == Bundle.open(tiny.bundle).version
+
+
+def test_what_a_person_wants_less_of_comes_less_and_never_is_never(model: Recommender, history: list[str]) -> None:
+    def dramas(slate: Recommendation) -> int:
+        rows = model.catalog.numbers(ids(slate))
+        return sum("Drama" in model.catalog.table["genres"][int(row)].to_list() for row in rows)
+
+    plain = model.recommend(history, 30, explain=False)
+    less = model.recommend(history, 30, explain=False, edits=[Edit(field="genres", value="Drama")])
+    never = model.recommend(history, 30, explain=False, edits=[Edit(field="genres", value="Drama", never=True)])
+    assert dramas(plain) > dramas(less) >= dramas(never) == 0
+    assert len({plain.id, less.id, never.id}) == 3
+
+
+def test_an_exploring_slate_says_its_chances(model: Recommender, history: list[str]) -> None:
+    explore = Exploration(least=0.5, most=0.5)
+    slates = [model.recommend(history, 5, explain=False, explore=explore, seed=seed) for seed in range(12)]
+    assert slates[0] == model.recommend(history, 5, explain=False, explore=explore, seed=0)
+    assert len({tuple(ids(slate)) for slate in slates}) > 1
+    assert all(0 < (item.propensity or 0) < 1 for slate in slates for item in slate.items)
+    assert {item.propensity for item in model.recommend(history, 5, explain=False).items} == {None}
+
+
+def test_a_recommender_follows_by_a_detector(model: Recommender, history: list[str]) -> None:
+    """Topics that say nothing: no change is ever likely, so slates are what they were; their id says who ranked."""
+    items = len(model.catalog)
+    topics = Topics(TopicsConfig(topics=2, follow=0.0), np.full((2, items), 1 / items), np.full(items, 1 / items))
+    detector = Detector(Filter(topics), Usual(np.array([1.0]), np.array([0.0]), np.array([1.0])), 9.0, 1e-4)
+    following = model.following(detector)
+    plain, ours = model.recommend(history, 5), following.recommend(history, 5)
+    assert ids(plain) == ids(ours)
+    assert plain.id != ours.id
+    off = model.following(detector, AdaptPolicy(on=False)).recommend(history, 5)
+    assert ids(off) == ids(plain)

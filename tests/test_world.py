@@ -330,3 +330,12 @@ def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
 def test_a_small_catalog_makes_a_small_world() -> None:
     world = simulate(load_films().select(range(100, 160)), WorldConfig(users=20, events_per_user=12))
     assert world.interactions.table.group_by("user_id").len()["len"].to_numpy().max() <= 30
+
+
+def test_another_crowd_watches_the_same_films() -> None:
+    """Popularity stays, viewers are others; crowd 0 is the world that it always was."""
+    other = simulate(load_films(), SMALL.model_copy(update={"crowd": 1}))
+    assert digest(other) != digest(small()) == digest(simulate(load_films(), SMALL.model_copy(update={"crowd": 0})))
+    counts = [one.interactions.table["item_id"].value_counts().sort("item_id") for one in (small(), other)]
+    both = counts[0].join(counts[1], on="item_id")
+    assert np.corrcoef(both["count"].to_numpy(), both["count_right"].to_numpy())[0, 1] > 0.5

@@ -73,7 +73,7 @@ class Detector:
     rate: float
 
     @classmethod
-    def calibrated(cls, filter: Filter, stationary: Ragged, rate: float = 1e-4, *, margin: float = 0.8) -> Detector:
+    def calibrated(cls, filter: Filter, stationary: Ragged, rate: float = 1e-4, *, margin: float = 0.6) -> Detector:
         """The lowest threshold with at most rate · margin alarms per choice of these histories.
 
         stationary: histories without a change, as `shuffled` makes them from real ones. margin: a safety, because the
