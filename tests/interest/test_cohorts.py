@@ -15,13 +15,13 @@ def losses(count: int, mean: float, seed: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", [PageHinkley, Adwin])
 def test_a_rise_is_heard_and_silence_kept(kind: type[PageHinkley] | type[Adwin]) -> None:
-    found = kind.calibrated(losses(4000, 3.0, 0), every=20_000)
+    found = kind.calibrated(losses(4000, 3.0, 0), every=4_000)
     false = [found.alarm(losses(1000, 3.0, seed)) is not None for seed in range(1, 41)]
-    assert sum(false) <= 10  # a twentieth of the stretch without alarms: 1 − exp(−1/20) of 40 is 2
-    moved = np.concatenate([losses(1000, 3.0, 50), losses(1000, 4.0, 51)])
-    after = found.alarm(moved)
-    assert after is not None
-    assert 900 < after < 1400
+    assert sum(false) <= 20  # a quarter of the stretch without alarms: 1 − exp(−1/4) of 40 is 9
+    moved = [np.concatenate([losses(320, 3.0, 50 + n), losses(480, 4.0, 70 + n)]) for n in range(10)]
+    heard = [found.alarm(one) for one in moved]
+    assert None not in heard
+    assert 320 <= np.median([one for one in heard if one is not None]) < 640
 
 
 def test_page_hinkley_by_hand() -> None:
