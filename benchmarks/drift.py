@@ -49,7 +49,7 @@ from genrec.evaluation.baselines import ease  # noqa: E402
 from genrec.evaluation.bootstrap import mean_interval  # noqa: E402
 from genrec.exploring import Exploration  # noqa: E402
 from genrec.interactions import Histories  # noqa: E402
-from genrec.interest.adapting import Adapter  # noqa: E402
+from genrec.interest.adapting import Adapter, AdaptPolicy  # noqa: E402
 from genrec.interest.filtering import Filter  # noqa: E402
 from genrec.interest.topics import Topics, item_vectors  # noqa: E402
 from genrec.preparing import load  # noqa: E402
@@ -75,7 +75,7 @@ class Setting:
 
     @property
     def adaptive(self) -> AdaptiveFusion:
-        return AdaptiveFusion(self.recommender.fusion, Adapter.of(self.topics))
+        return AdaptiveFusion(self.recommender.fusion, Adapter.of(self.topics, AdaptPolicy(on=True)))
 
     def viewers(self, kind: str, crowd: int, share: float, *, long: bool = True) -> Viewers:
         ids = self.recommender.catalog.item_ids

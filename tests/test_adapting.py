@@ -39,7 +39,7 @@ def same_half(history: list[int]) -> list[float]:
 
 def test_a_changed_history_is_ranked_by_its_present_part_and_a_stable_one_as_ever() -> None:
     plain = fusion(grid(ITEMS), same_half)
-    ours = AdaptiveFusion(plain, Adapter.of(written_down()))
+    ours = AdaptiveFusion(plain, Adapter.of(written_down(), AdaptPolicy(on=True)))
     histories = Ragged.from_lists([people(1, ((0, 12), (1, 5)), seed=1)[0], people(1, ((0, 12),), seed=1)[0]])
     free = [np.isin(np.arange(ITEMS), histories[row], invert=True) for row in range(2)]
     moved, stable = ours.rank(histories, 5, allowed=free)

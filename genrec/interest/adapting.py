@@ -24,8 +24,8 @@ class AdaptPolicy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    on: bool = True
-    """False: the whole history counts, whatever happens."""
+    on: bool = False
+    """False: the whole history counts, whatever happens. Off, for stable viewers lost 3.4 % of NDCG@10."""
     hazard: Annotated[float, Field(gt=0, lt=1)] = 1 / 60
     """Chance that a choice is the first of a new interest, before anything is seen."""
     readiness: Annotated[float, Field(gt=0)] = 8.0

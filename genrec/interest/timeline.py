@@ -79,7 +79,10 @@ class TimelineMaker:
             for place, (low, high) in enumerate(zip(starts, ends, strict=True)) if high > low
         ]  # fmt: skip
         for place, change in enumerate(changes, 1):
-            told = {"confidence": _confidence(evidence, change), "noticed": int(times[change.noticed])}
+            told = {
+                "confidence": _confidence(evidence, change.since, ends[place]),
+                "noticed": int(times[change.noticed]),
+            }
             segments[place] = segments[place].model_copy(update=told)
         return Timeline(segments=segments, false_alarms=self.detector.rate)
 
@@ -131,11 +134,11 @@ def _joined(changes: Sequence[Change]) -> list[Change]:
     return kept
 
 
-def _confidence(evidence: Float64, change: Change, near: int = 3) -> float:
-    """Of all that could explain the choices up to the alarm, the share in which an interest began about there or
+def _confidence(evidence: Float64, since: int, end: int, near: int = 3) -> float:
+    """Of all that could explain the choices before `end`, the share in which the interest then began about `since` or
     later."""
-    began = posterior(evidence[: change.noticed + 1, : change.noticed + 1], _HAZARD)[-1]
-    return float(min(1.0, began[max(1, change.since - near) :].sum()))
+    began = posterior(evidence[:end, :end], _HAZARD)[-1]
+    return float(min(1.0, began[max(1, since - near) :].sum()))
 
 
 def _back(shares: Sequence[Float64], place: int) -> int | None:
