@@ -4,9 +4,9 @@
     python benchmarks/drift.py --users 60 # a look in two minutes; intervals are wide
 
 The demo's model and the baselines were trained on the demo's viewers; measured are other viewers of the same films
-(`crowd`), whose changes the simulator knows. Settings were chosen on crowds 2, 3, 12, 13, 23 and 31; measured are 103 to 107. Not untouched:
-the detector's margin was lowered after crowds 101 and 102 had been measured, and the exploration's pool and temperature
-and the slates' weights were set after a look at 30 viewers of 104 and 105.
+(`crowd`), whose changes the simulator knows. Settings were chosen on crowds 2, 3, 12, 13, 23 and 31; measured are 103
+to 107. Not untouched: the detector's margin was lowered after crowds 101 and 102 had been measured, and the
+exploration's pool and temperature and the slates' weights were set after a look at 30 viewers of 104 and 105.
 Nothing is trained but the topics, on the training part of the demo's log.
 
 Claims: drift.events_to_recover (choices of the new interest until NDCG@10 is at 90 % of the level before an abrupt

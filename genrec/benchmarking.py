@@ -119,7 +119,12 @@ def _command() -> str:
     """As it would be typed in the repository's root."""
     program = Path(sys.argv[0]).resolve()
     name = str(program.relative_to(ROOT)) if program.is_relative_to(ROOT) else program.name
-    return shlex.join(["python", name, *sys.argv[1:]])
+    return shlex.join(["python", name, *map(_told, sys.argv[1:])])
+
+
+def _told(word: str) -> str:
+    """An absolute path as its last name: where it lay on one machine helps nobody on another."""
+    return Path(word).name if Path(word).is_absolute() else word
 
 
 def report(folder: Path = RESULTS) -> list[Claim]:
