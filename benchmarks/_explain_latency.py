@@ -17,7 +17,7 @@ from genrec.fusing import Slated, unseen
 from genrec.recommender import Recommender
 
 LENGTHS: tuple[Length, ...] = ("short", "normal", "long")
-PROFILED = 50
+PROFILED = 20
 
 
 def latency(recommender: Recommender, found: Sequence[Case]) -> tuple[list[Claim], dict[str, Any]]:
