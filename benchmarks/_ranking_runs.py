@@ -32,19 +32,21 @@ PRODUCTS = (
     "items.fields=[attributes]",
     "mixture.item_to_id=0.1",
     "mixture.id_to_item=0.02",
-    "mixture.explain=300",
+    "mixture.explain=100",
     "optimiser.epochs=6",
-    "optimiser.evaluations=6",
+    "optimiser.evaluations=12",
 )
 Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Data:
-    """A data set under one split. overrides: settings that its size asks for, the same for every variant."""
+    """A data set under one split. short: its name in claims; overrides: settings that its size asks for, the same for
+    every variant."""
 
     name: str
     split: str
+    short: str
     overrides: tuple[str, ...] = ()
 
     @property

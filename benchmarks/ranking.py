@@ -2,11 +2,13 @@
 
     python benchmarks/ranking.py --data film --variants all --part valid      # the ablation table
     python benchmarks/ranking.py --data amazon-beauty-leave_last_out --seeds 0 1 2
+    python benchmarks/ranking.py --plots                                      # docs/images/ranking-*.png
 
 Full ranking, both masking variants, strata (cold, tail, head), cost. Baselines are tuned on validation, prior weights
 are chosen there; a variant is looked at on validation (`--part valid`), the default on the test, last. Figures of one
 data set are means over seeds with their standard deviation; differences are paired by case, each case the mean over
-seeds, with a bootstrap over users. Claims: ranking.{data}.{r10,n10}[.system], ranking.{data}.over_{system}_{r10,n10}.
+seeds, with a bootstrap over users. Claims: ranking.{data}.{r10,n10}[.system], ranking.{data}.{r10,n10}_over_sasrec
+(ratios), ranking.{data}.over_{system}_low (NDCG@10).
 """
 
 from __future__ import annotations
@@ -27,16 +29,25 @@ from genrec.comparing import ALONE, FUSED, PRIORS
 from genrec.evaluation.bootstrap import difference_interval
 
 SHORT = {"recall@10": "r10", "ndcg@10": "n10"}
+CLAIMED = {"SASRec": "sasrec", PRIORS: "priors", ALONE: "generative"}
+"""Other system → its name in the claim of a difference."""
 
 DATA = (
-    Data(FILM, "global_time"),
-    Data("ml-100k", "global_time"),
-    Data("movietweetings", "global_time"),
-    Data("amazon-beauty", "leave_last_out", PRODUCTS),
-    Data("amazon-sports", "leave_last_out", PRODUCTS),
-    Data("amazon-games", "leave_last_out", PRODUCTS),
-    Data("yelp", "leave_last_out", PRODUCTS),
+    Data(FILM, "global_time", "film"),
+    Data("ml-100k", "global_time", "ml100k"),
+    Data("movietweetings", "global_time", "movietweetings"),
+    Data("amazon-beauty", "leave_last_out", "beauty", PRODUCTS),
+    Data("amazon-sports", "leave_last_out", "sports", PRODUCTS),
+    Data("amazon-games", "leave_last_out", "games", PRODUCTS),
+    Data("yelp", "leave_last_out", "yelp", PRODUCTS),
+    Data("ml-100k", "leave_last_out", "ml100k.leave_last_out"),
+    Data("movietweetings", "leave_last_out", "movietweetings.leave_last_out"),
 )
+TARGETS = {
+    "ranking.beauty.r10": 0.110, "ranking.beauty.n10": 0.066,
+    "ranking.beauty.r10.sasrec": 0.092, "ranking.beauty.n10.sasrec": 0.055,
+    "ranking.sports.r10_over_sasrec": 1.15, "ranking.sports.n10_over_sasrec": 1.15,
+}  # fmt: skip
 VARIANTS: dict[str, tuple[str, ...]] = {
     "default": (),
     "no teacher": ("sequence.taught=0",),
@@ -45,6 +56,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "three levels, no teacher": ("items.codes.levels=3", "sequence.taught=0"),
     "plain semantic IDs": ("items.codes.levels=3", "sequence.taught=0", "items.collaborative=0",
                            "mixture.item_to_id=0", "mixture.id_to_item=0", "mixture.explain=0"),
+    "rows apart": ("scratch.shared=0",),
     "codes from text alone": ("items.collaborative=0",),
     "IDs only": ("mixture.item_to_id=0", "mixture.id_to_item=0", "mixture.explain=0"),
     "no dropout": ("scratch.dropout=0",),
@@ -58,6 +70,9 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 
 def main() -> None:
     arguments = _arguments()
+    if arguments.plots:
+        _plotted(arguments.name)
+        return
     places = Places(arguments.runs, arguments.source)
     chosen = list(VARIANTS) if arguments.variants == ["all"] else arguments.variants
     config, claims = _before(arguments.name)
@@ -121,23 +136,37 @@ def _mean_of(parts: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str
 
 
 def _claims(data: Data, done: Sequence[Done]) -> Iterator[Claim]:
-    found, n = summary(done), len(done)
+    found, name, n = summary(done), f"ranking.{data.short}", len(next(iter(done[0].cases.values())))
     for metric, short in SHORT.items():
         for suffix, system in SYSTEMS.items():
             one = found["systems"].get(f"{system}|masked")
-            if one is None:
-                continue
-            mean, sd = one[metric]["mean"], one[metric]["sd"]
-            yield claim(
-                f"ranking.{data.label}.{short}{suffix}", mean, "share", ">=", None, n=n, low=mean - sd, high=mean + sd,
-                note=f"{system}, seen masked, mean ± sd of {n} seeds, {found['cases']:,} cases",
-            )  # fmt: skip
-        for other, gain in found["differences"][FUSED].items():
-            yield claim(
-                f"ranking.{data.label}.over_{other.replace(' ', '_')}_{short}", gain[metric]["low"], metric, ">=", 0.0,
-                n=found["cases"], low=gain[metric]["low"], high=gain[metric]["high"],
-                note=f"{FUSED} minus {other}, paired, low bound; mean {gain[metric]['mean']:+.4f}",
-            )  # fmt: skip
+            if one is not None:
+                yield _figure(f"{name}.{short}{suffix}", one[metric], n, len(done), system)
+        ratio = _ratio(found["systems"], metric)
+        if ratio is not None:
+            yield _claimed(f"{name}.{short}_over_sasrec", ratio, "ratio", n, note=f"{FUSED} over SASRec, seen masked")
+    for other, gain in found["differences"][FUSED].items():
+        one = gain["ndcg@10"]
+        yield claim(
+            f"{name}.over_{CLAIMED.get(other, other.replace(' ', '_'))}_low", one["low"], "NDCG@10", ">=", 0.0,
+            n=n, low=one["low"], high=one["high"],
+            note=f"{FUSED} minus {other}, paired, low bound; mean {one['mean']:+.4f}; {len(done)} seed(s)",
+        )  # fmt: skip
+
+
+def _figure(name: str, one: dict[str, float], n: int, seeds: int, system: str) -> Claim:
+    low, high = one["mean"] - one["sd"], one["mean"] + one["sd"]
+    note = f"{system}, seen masked, mean of {seeds} seed(s); the bounds are one standard deviation over seeds"
+    return _claimed(name, one["mean"], "share", n, low=low, high=high, note=note)
+
+
+def _claimed(name: str, value: float, unit: str, n: int, **more: Any) -> Claim:
+    return claim(name, value, unit, ">=", TARGETS.get(name), n=n, **more)
+
+
+def _ratio(systems: dict[str, Any], metric: str) -> float | None:
+    ours, theirs = (systems.get(f"{name}|masked", {}).get(metric, {}).get("mean") for name in (FUSED, "SASRec"))
+    return ours / theirs if ours and theirs else None
 
 
 def _shown(data: Data, table: dict[str, Any]) -> Table:
@@ -155,6 +184,16 @@ def _cell(one: dict[str, dict[str, float]] | None) -> str:
     if one is None:
         return "–"
     return " / ".join(f"{one[metric]['mean']:.4f} ± {one[metric]['sd']:.4f}" for metric in ("ndcg@10", "recall@10"))
+
+
+def _plotted(name: str) -> None:
+    """docs/images/ranking-*.png from the result file."""
+    from benchmarks._ranking_plots import ablation, systems
+
+    config, _ = _before(name)
+    systems(config.get("test", {}), ROOT / "docs" / "images" / "ranking-systems.png")
+    for data, table in config.get("valid", {}).items():
+        ablation(data, table, ROOT / "docs" / "images" / f"ranking-ablation-{data}.png")
 
 
 def _before(name: str) -> tuple[dict[str, Any], dict[str, Claim]]:
@@ -178,6 +217,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "ranking", help="bundles and figures of every run")
     parser.add_argument("--source", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the data sets")
     parser.add_argument("--name", default="ranking", help="the result file's name")
+    parser.add_argument("--plots", action="store_true", help="draw what the result file holds, and end")
     parser.add_argument("overrides", nargs="*", help="settings of training for every variant, as section.key=value")
     return parser.parse_args()
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from genrec.errors import ConfigError
 from genrec.evaluation.baselines import Ease, Popularity, ease, item_knn, recent_popularity, sasrec
-from genrec.evaluation.baselines.sasrec import SasrecConfig, fitting_dropout, fitting_length
+from genrec.evaluation.baselines.sasrec import SasrecConfig, fitting_drawn, fitting_dropout, fitting_length
 from genrec.evaluation.generative import GenerativeRanker
 from genrec.evaluation.protocol import Result, evaluate_both
 from genrec.evaluation.ranker import Ranker, Scorer, ScoreRanker
@@ -138,7 +138,8 @@ def _sasrec(split: Split, seconds: float, say: Say) -> sasrec.Sasrec:
     say(f"baselines: SASRec, {seconds:.0f} s at most")
     train, items = split.train.histories(split.item_ids), len(split.item_ids)
     config = SasrecConfig(
-        max_seconds=seconds, dropout=fitting_dropout(train, items), length=fitting_length(train)
+        max_seconds=seconds, dropout=fitting_dropout(train, items), length=fitting_length(train),
+        drawn=fitting_drawn(items),
     )  # fmt: skip
     return sasrec.Sasrec.fit(train, split.valid, items, config)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,20 @@ from accelerate import PartialState
 
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, refuse_foreign
-from genrec.evaluation.baselines.sasrec import fitting_length
+from genrec.evaluation.baselines.sasrec import fitting_dropout, fitting_length
 from genrec.examples import last_item
 from genrec.explaining.reviews import Library, Reviews
 from genrec.indexing import build_index, extend_index
 from genrec.items.text import item_texts
+from genrec.model.base import SCRATCH
+from genrec.model.shared_rows import merge_rows
 from genrec.preparing import load
 from genrec.prompting import load_prompts
 from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.terminal import guarded
 from genrec.tuning.distilling import TrieDistillation
+from genrec.tuning.learnt import cross_entropy, flattened
 from genrec.tuning.mixture import mixture
 from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
 from genrec.tuning.newcomers import settle
@@ -36,7 +40,7 @@ from genrec.tuning.resuming import begin, forget, last_checkpoint
 from genrec.tuning.sequence import sequence_prior
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
-from genrec.tuning.trainer import trainer
+from genrec.tuning.trainer import Loss, trainer
 
 log = logging.getLogger("genrec.sft")
 
@@ -73,7 +77,8 @@ def main() -> None:
         prompts = load_prompts(folder("prompts"), settings.language)
         texts = item_texts(data.catalog, settings.items.fields)
         texts += [] if library is None else library.texts
-        model, vocabulary = starting_model(settings, index, prompts, texts)
+        dropout = fitting_dropout(histories, len(index))
+        model, vocabulary = starting_model(settings, index, prompts, texts, dropout)
     else:
         prompts = parent.prompts
         model, vocabulary = continued_model(settings, parent, index)
@@ -88,7 +93,7 @@ def main() -> None:
     # A SASRec beside it: a prior, and a teacher whose distribution the trie turns into targets for every code.
     beside = sequence_prior(settings, histories, split, asking.window, cache, parent or None)
     taught = settings.sequence.taught
-    loss = None
+    loss: Loss | None = cross_entropy if settings.base == SCRATCH else None  # trl's fused head suits large vocabularies
     if beside is not None and settings.sequence.fitted and taught:
         loss = TrieDistillation(beside.model, index.trie, index.codes, vocabulary.code_ids, taught)
 
@@ -112,7 +117,9 @@ def main() -> None:
         quiet=arguments.quiet,
         loss=loss,
     )
-    sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
+    with flattened(model) if loss is not None else nullcontext():
+        sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
+    merge_rows(model)
     log.info("trained after %.0f s", time.monotonic() - started)
     if built.vectors is not None:
         known = np.bincount(histories.items.items, minlength=len(index)) > 0

@@ -36,8 +36,12 @@ class ScratchConfig(BaseModel):
     """Text tokens; codes come on top."""
     context: int = Field(1024, ge=64)
     """Longest sequence in tokens."""
-    dropout: float = Field(0.2, ge=0, lt=1)
-    """Share of the numbers entering the residual stream that is dropped in training."""
+    dropout: float | None = Field(None, ge=0, lt=1)
+    """Share of the numbers entering the residual stream that is dropped in training; None: a half for sparse data, a
+    fifth for dense."""
+    shared: int = Field(64, ge=0)
+    """Width of what the rows of code tokens share while they train, a linear map of what the codes stand for: an item
+    that few chose then learns from those like it; 0, or tied: every row for itself."""
     tied: bool = False
     """Whether output rows are the input embeddings: an untied head moves a small model (DESIGN §5)."""
 

@@ -92,11 +92,10 @@ class SoftTargets:
 
 
 class Lesson(NamedTuple):
-    """Targets to learn. rows, columns: where in the labels; soft: chances of the tokens from `first` on, each row's sum
-    being the teacher's share of the target, or None."""
+    """Targets to learn. places: which of the learnt ones, in reading order; soft: chances of the tokens from `first`
+    on, each row's sum being the teacher's share of the target, or None."""
 
-    rows: Tensor
-    columns: Tensor
+    places: Tensor
     soft: Tensor | None = None
     first: int = 0
 
@@ -134,8 +133,9 @@ class Said:
 class TrieDistillation:
     """The loss of a trainer: (1 − weight) · cross-entropy + weight · cross-entropy to the teacher's soft targets.
 
-    Called as transformers.Trainer calls its compute_loss_func. The histories are read from the labels, so every
-    semantic ID of a row is a target given those before it; the first of a row, and words, have cross-entropy alone.
+    Called as transformers.Trainer calls its compute_loss_func, with logits of the learnt places alone, [1, learnt,
+    tokens] in reading order (see tuning.learnt). The histories are read from the labels, so every semantic ID of a row
+    is a target given those before it; the first of a row, and words, have cross-entropy alone.
     """
 
     def __init__(self, teacher: Teacher, trie: Trie, codes: Int64, code_ids: Sequence[Int64], weight: float) -> None:
@@ -151,32 +151,35 @@ class TrieDistillation:
 
     def __call__(self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> Tensor:
         wanted = labels[:, 1:]
-        count = (wanted != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
-        summed: Tensor = _Summed.apply(outputs.logits, wanted, self._lessons(wanted))  # type: ignore[no-untyped-call]
+        learnt = wanted != IGNORED
+        count = learnt.sum() if num_items_in_batch is None else num_items_in_batch
+        summed: Tensor = _Summed.apply(outputs.logits[0], wanted[learnt], self._lessons(wanted, learnt))  # type: ignore[no-untyped-call]
         return summed / count
 
-    def _lessons(self, wanted: Tensor) -> Iterator[Lesson]:
+    def _lessons(self, wanted: Tensor, learnt: Tensor) -> Iterator[Lesson]:
         """Every target of a batch, a chunk at a time: first those without a teacher's word."""
         named = self._named(wanted)
         taught = torch.zeros_like(named.rows, dtype=torch.bool)
         taught[1:] = named.rows[1:] == named.rows[:-1]
         taught &= self._weight > 0
-        plain = wanted != IGNORED
+        place = learnt.flatten().cumsum(0).view_as(learnt) - 1
+        first = place[named.rows[taught], named.columns[taught]]
+        plain = torch.ones(int(learnt.sum()), dtype=torch.bool)
         for level in range(len(self._code_ids)):
-            plain[named.rows[taught], named.columns[taught] + level] = False
-        for places in torch.split(plain.nonzero(), _AT_ONCE):
-            yield Lesson(places[:, 0], places[:, 1])
+            plain[first + level] = False
+        for places in torch.split(plain.nonzero()[:, 0], _AT_ONCE):
+            yield Lesson(places)
         if taught.any():
-            yield from self._from_the_teacher(named, taught)
+            yield from self._from_the_teacher(named, taught, first)
 
-    def _from_the_teacher(self, named: Named, taught: Tensor) -> Iterator[Lesson]:
+    def _from_the_teacher(self, named: Named, taught: Tensor, first: Tensor) -> Iterator[Lesson]:
         states = self._said.states(_windows(self._items[named.leaves], named.rows))
-        parts = (states, named.rows[taught], named.columns[taught], named.leaves[taught])
-        for state, rows, columns, leaves in zip(*(torch.split(part, _AT_ONCE) for part in parts), strict=True):
+        parts = (states, first, named.leaves[taught])
+        for state, places, leaves in zip(*(torch.split(part, _AT_ONCE) for part in parts), strict=True):
             chances = self._said.chances(state)
             for level, tokens in enumerate(self._code_ids):
                 soft = chances if len(self._code_ids) == 1 else self._targets.at(level, chances, leaves)
-                yield Lesson(rows, columns + level, soft.mul_(self._weight), int(tokens[0]))
+                yield Lesson(places + level, soft.mul_(self._weight), int(tokens[0]))
 
     def _named(self, wanted: Tensor) -> Named:
         rows, columns = torch.isin(wanted, self._code_ids[0]).nonzero(as_tuple=True)
@@ -200,17 +203,17 @@ class _Summed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, wanted: Tensor, lessons: Iterator[Lesson]) -> Tensor:
-        gradient = torch.zeros_like(logits) if ctx.needs_input_grad[0] else None
+        gradient = torch.empty_like(logits) if ctx.needs_input_grad[0] else None
         total = logits.new_zeros((), dtype=torch.float32)
-        for rows, columns, soft, first in lessons:
-            says = torch.log_softmax(logits[rows, columns].float(), dim=1)
-            truth = wanted[rows, columns, None]
+        for places, soft, first in lessons:
+            says = torch.log_softmax(logits[places].float(), dim=1)
+            truth = wanted[places, None]
             share = says.new_ones(len(says), 1) if soft is None else 1 - soft.sum(1, keepdim=True)
             total -= (share * says.gather(1, truth)).sum()
             if soft is not None:
                 total -= (soft * says[:, first : first + soft.shape[1]]).sum()
             if gradient is not None:
-                gradient[rows, columns] = _less(says.exp_(), truth, share, soft, first).to(gradient.dtype)
+                gradient[places] = _less(says.exp_(), truth, share, soft, first).to(gradient.dtype)
         ctx.save_for_backward(gradient)
         return total
 

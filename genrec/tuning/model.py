@@ -19,15 +19,19 @@ from genrec.model.adapters import merged, with_lora
 from genrec.model.base import SCRATCH, make_room, pretrained, scratch
 from genrec.model.dropout import add_dropout
 from genrec.model.loading import weights
+from genrec.model.shared_rows import share_rows
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
 from genrec.prompting import Prompts
 from genrec.tuning.settings import SftSettings
 
 
 def starting_model(
-    settings: SftSettings, index: ItemIndex, prompts: Prompts, texts: Sequence[str]
+    settings: SftSettings, index: ItemIndex, prompts: Prompts, texts: Sequence[str], dropout: float
 ) -> tuple[PreTrainedModel | PeftModel, Vocabulary]:
-    """A scratch model, or a pretrained one with rows for the codes; with an adapter if the settings say so."""
+    """A scratch model, or a pretrained one with rows for the codes; with an adapter if the settings say so.
+
+    dropout: of a scratch model whose settings leave it open.
+    """
     vocabulary = Vocabulary.extend(_tokenizer(settings, prompts, texts), index, prompts.control_tokens)
     seed = settings.optimiser.seed
     model: PreTrainedModel
@@ -35,8 +39,11 @@ def starting_model(
         model = small = scratch(
             settings.scratch, len(vocabulary), pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, seed=seed
         )
-        seed_codes(small, vocabulary, index)
-        add_dropout(small, settings.scratch.dropout)
+        if settings.scratch.shared and not settings.scratch.tied:
+            share_rows(small, vocabulary, index, settings.scratch.shared)
+        else:
+            seed_codes(small, vocabulary, index)
+        add_dropout(small, dropout if settings.scratch.dropout is None else settings.scratch.dropout)
     else:
         model = pretrained(settings.base, revision=settings.revision)
         make_room(model, len(vocabulary), seed)

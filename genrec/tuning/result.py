@@ -41,8 +41,10 @@ from genrec.tuning.weighing import chosen_weights
 
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 1e6)
 """Events until a choice counts half for the collaborative and the content prior; the last hardly forgets."""
-WEIGHED = 600
-"""Validation cases that weights are chosen on."""
+TRIED = 600
+"""Validation cases that half-lives are chosen on."""
+WEIGHED = 2000
+"""Validation cases that weights are fitted on."""
 _METRICS = ("recall@10", "ndcg@10")
 P = TypeVar("P", bound=Prior)
 
@@ -108,7 +110,7 @@ def fit_priors(
 
     Each with the half-life that is best on validation by itself.
     """
-    few = sample(valid, WEIGHED, 0)
+    few = sample(valid, TRIED, 0)
     recent = Recent.of_baseline(recent_popularity.tune(histories, few, items).model)
     alike = _best([Content(text_vectors, events) for events in HALF_LIVES], few)
     priors: tuple[Stored, ...] = (Popular.fit(histories, items), recent, alike)

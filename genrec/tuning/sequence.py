@@ -13,7 +13,7 @@ import numpy as np
 from accelerate import PartialState
 
 from genrec.bundle import Bundle
-from genrec.evaluation.baselines.sasrec import Epoch, Sasrec, SasrecConfig, fitting_dropout
+from genrec.evaluation.baselines.sasrec import Epoch, Sasrec, SasrecConfig, fitting_drawn, fitting_dropout
 from genrec.interactions import Histories
 from genrec.priors import Sequential
 from genrec.priors.stored import load_priors
@@ -51,6 +51,7 @@ def sequence_config(settings: SftSettings, train: Histories, items: int, length:
     return SasrecConfig(
         width=chosen.width,
         dropout=dropout,
+        drawn=fitting_drawn(items),
         length=length,
         epochs=chosen.epochs,
         max_seconds=chosen.max_seconds,
@@ -60,7 +61,7 @@ def sequence_config(settings: SftSettings, train: Histories, items: int, length:
 
 def _fingerprint(config: SasrecConfig, train: Histories, split: Split) -> str:
     """Of everything that its weights come from."""
-    found = hashlib.sha256(f"{config.model_dump_json()} {len(split.item_ids)}".encode())
+    found = hashlib.sha256(f"{config.model_dump_json(exclude_none=True)} {len(split.item_ids)}".encode())
     for lists in (train.items, split.valid.histories, split.valid.targets):
         found.update(lists.offsets.tobytes() + lists.items.tobytes())
     return found.hexdigest()[:24]

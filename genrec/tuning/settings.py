@@ -69,9 +69,9 @@ class SequenceSettings(BaseModel):
 
     fitted: bool = True
     """Whether there is one; a run that goes on from a bundle otherwise keeps the bundle's."""
-    taught: float = Field(0.7, ge=0, le=1)
-    """Share of its soft targets in the loss of every code; 0: a prior only. Above 0 the logits of all positions are
-    held at once, which suits small vocabularies."""
+    taught: float = Field(0.5, ge=0, le=1)
+    """Share of its soft targets in the loss of every code; 0: a prior only. Above 0 the logits of all that is learnt
+    are held at once, which suits small vocabularies."""
     width: int = Field(128, ge=8)
     """Numbers in its item vectors."""
     dropout: float | None = Field(None, ge=0, lt=1)
@@ -100,7 +100,7 @@ class OptimiserSettings(BaseModel):
     weight_decay: float = Field(0.05, ge=0)
     """AdamW's weight decay."""
     patience: int = Field(2, ge=1)
-    """Evaluations without a lower validation loss before training stops; the best weights are kept."""
+    """Evaluations without better validation before training stops; the best weights are kept."""
     evaluations: int = Field(8, ge=1)
     """Evaluations and checkpoints over the whole run."""
     valid_cases: int = Field(2000, ge=1)

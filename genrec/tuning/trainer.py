@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,9 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from genrec.examples import IGNORED, Examples
+from genrec.errors import ConfigError
+from genrec.examples import Examples
+from genrec.tuning.learnt import NDCG, Padded, gains, mean_gain
 from genrec.tuning.settings import OptimiserSettings
 
 # transformers renamed the field after 5.19, the last version that vLLM 0.32 takes
@@ -94,10 +95,12 @@ def trainer(
     quiet: bool = False,
     loss: Loss | None = None,
 ) -> Trainer:
-    """A trainer whose best weights by validation loss are in the model when it ends.
+    """A trainer whose best weights on validation are in the model when it ends: by NDCG@10 of what is learnt where a
+    loss is given, else by the loss.
 
     run: folder of checkpoints and TensorBoard logs; passes: over all of `train`, which may hold several epochs;
-    loss: called with the model's outputs and the labels, in place of cross-entropy under trl's fused head.
+    loss: called with the logits of what is learnt and the labels, in place of cross-entropy under trl's fused head;
+    the model must then train under `tuning.learnt.flattened`.
     """
     callbacks: list[TrainerCallback] = [EarlyStoppingCallback(settings.patience), Board(run / "tensorboard")]
     if settings.max_seconds is not None:
@@ -111,22 +114,15 @@ def trainer(
     }
     if loss is None:
         return SFTTrainer(model, **parts)
-    return Trainer(model, **parts, data_collator=Padded(int(tokenizer.pad_token_id)), compute_loss_func=loss)
-
-
-@dataclass(frozen=True)
-class Padded:
-    """Rows of token numbers → a batch, padded on the right: a causal model never looks there, so no mask is needed."""
-
-    pad_id: int
-
-    def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        return {"input_ids": _padded(rows, "input_ids", self.pad_id), "labels": _padded(rows, "labels", IGNORED)}
-
-
-def _padded(rows: Sequence[dict[str, list[int]]], column: str, fill: int) -> torch.Tensor:
-    tensors = [torch.tensor(row[column]) for row in rows]
-    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=fill)
+    if parts["args"].n_gpu > 1:
+        raise ConfigError(
+            "several GPUs in one process", value=parts["args"].n_gpu, allowed="one process a GPU",
+            remedy="run it under `accelerate launch`, or set CUDA_VISIBLE_DEVICES=0",
+        )  # fmt: skip
+    parts["args"].metric_for_best_model, parts["args"].greater_is_better = f"eval_{NDCG}", True
+    collator = Padded(int(tokenizer.pad_token_id))
+    scored: dict[str, Any] = {"compute_metrics": mean_gain, "preprocess_logits_for_metrics": gains}
+    return Trainer(model, **parts, **scored, data_collator=collator, compute_loss_func=loss)
 
 
 def _every(examples: float, settings: OptimiserSettings) -> int:

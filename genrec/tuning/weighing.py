@@ -1,47 +1,82 @@
-"""Weights of the priors, chosen on validation cases. Does not know what the priors are."""
+"""Weights of the priors, fitted on validation cases. Does not know what the priors are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
 
 from genrec.fusing import Bool, Fusion, unseen
 from genrec.priors.mix import Float32, Mix, Prior, standardised
-from genrec.ragged import Int32, Int64, Ragged
+from genrec.ragged import Int64, Ragged
 from genrec.splitting import Cases
 
-STEPS = (0.0, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0)
-"""Weights tried of each prior, in units of log-probability per standard deviation."""
-_ROUNDS = 3
+Float64 = npt.NDArray[np.float64]
+MOST = 10.0
+"""Largest weight of a prior, in units of log-probability per standard deviation."""
+_LEAST_OF_MODEL = 0.05  # a model that adds nothing keeps this share, so that it still breaks ties
+_DECAY = 1e-3
 
 
 def chosen_weights(fusion: Fusion, valid: Cases) -> dict[str, float]:
-    """The weights with the best validation NDCG@10, seen items masked; coordinate by coordinate over STEPS.
+    """The weights under which the validation targets are likeliest among the candidates, seen items masked.
 
-    The model scores its own beam and each prior's best items once; weights are then tried on those candidates.
+    Candidates are the model's beam and each prior's best items; cases whose target is none of them say nothing of
+    their order and are left out. log p(target) = softmax(α · log p_LM + Σ w · prior) is concave in α and w, so that a
+    few hundred cases do where a search by NDCG, a step function, takes chance for quality. Weights are w / α: the model
+    itself stands with weight 1 in every score.
     """
-    return _ascent(*_candidates(fusion, valid.histories), fusion.mix.priors, valid)
+    together, scores = _candidates(fusion, valid.histories)
+    values = _values_of(fusion.mix.priors, valid.histories, together)
+    model, *weights = _likeliest(np.stack([scores, *values], axis=-1), together == valid.targets.padded(1))
+    return _rounded(fusion.mix.priors, [weight / max(model, _LEAST_OF_MODEL) for weight in weights])
 
 
 def weights_alone(priors: tuple[Prior, ...], valid: Cases, items: int, width: int = 50) -> dict[str, float]:
     """The same for the priors without the model, on each one's `width` best items: what a model has to add to."""
     allowed = [unseen(valid.histories[row], items) for row in range(len(valid))]
     together = np.concatenate(_best_of_each(priors, valid.histories, allowed, min(width, items)), axis=1)
-    return _ascent(together, _barred(together, allowed), priors, valid)
+    values = np.stack(_values_of(priors, valid.histories, together), axis=-1)
+    barred: Bool = _barred(together, allowed) < 0
+    values[barred] = -np.inf
+    return _rounded(priors, _likeliest(values, together == valid.targets.padded(1)))
 
 
-def _ascent(candidates: Int64, scores: Float32, priors: tuple[Prior, ...], valid: Cases) -> dict[str, float]:
-    """scores: what stands without any prior, float32 [cases, candidates]."""
-    values = {
-        prior.name: np.take_along_axis(standardised(prior.values(valid.histories)), candidates, axis=1)
-        for prior in priors
-    }
-    targets = valid.targets.padded(1)
-    weights = dict.fromkeys(values, 0.0)
-    for _ in range(_ROUNDS):
-        for name in weights:
-            quality = [_ndcg(candidates, scores, values, {**weights, name: step}, targets) for step in STEPS]
-            weights[name] = STEPS[int(np.argmax(quality))]
-    return weights
+def _values_of(priors: tuple[Prior, ...], histories: Ragged, candidates: Int64) -> list[Float32]:
+    """Of each prior float32 [cases, candidates], standardised over the whole catalog."""
+    return [np.take_along_axis(standardised(prior.values(histories)), candidates, axis=1) for prior in priors]
+
+
+def _likeliest(values: Float32, hit: Bool) -> list[float]:
+    """Weights ≥ 0 of the last axis that maximise the hits' log-likelihood; float32 [cases, candidates, systems].
+
+    A candidate of which some system says −inf is none. Without any case whose target is found: 1 for each.
+    """
+    there: Bool = np.asarray(np.isfinite(values).all(axis=-1))
+    found: Bool = np.asarray((hit & there).any(axis=1))
+    if not found.any():
+        return [1.0] * values.shape[-1]
+    there, hit = there[found], (hit & there)[found]
+    values = np.where(there[..., None], values[found], 0).astype(np.float64)
+    truth = values[hit]
+
+    def cost(weights: Float64) -> tuple[float, Float64]:
+        scores = np.where(there, values @ weights, -np.inf)
+        shares = softmax(scores, axis=1)
+        likelihood = scores[hit] - logsumexp(scores, axis=1)
+        slope = truth - np.einsum("cn,cns->cs", shares, values)
+        return float(_DECAY * weights @ weights - likelihood.mean()), 2 * _DECAY * weights - slope.mean(axis=0)
+
+    start = np.full(values.shape[-1], 0.3)
+    best = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=[(0.0, MOST)] * len(start))
+    return [float(weight) for weight in best.x]
+
+
+def _rounded(priors: tuple[Prior, ...], weights: Sequence[float]) -> dict[str, float]:
+    return {prior.name: round(min(weight, MOST), 3) for prior, weight in zip(priors, weights, strict=True)}
 
 
 def _candidates(fusion: Fusion, histories: Ragged) -> tuple[Int64, Float32]:
@@ -92,19 +127,3 @@ def _repeated(items: Int64) -> Bool:
     out = np.empty_like(again)
     np.put_along_axis(out, order, again, axis=1)
     return out
-
-
-def _ndcg(
-    candidates: Int64,
-    logprobs: Float32,
-    values: dict[str, Float32],
-    weights: dict[str, float],
-    targets: Int32,
-) -> float:
-    """NDCG@10 of one target per case over the candidates; equal scores stand in the order of the items' numbers."""
-    scores = logprobs + sum(np.float32(weight) * values[name] for name, weight in weights.items() if weight)
-    target = np.where(candidates == targets, scores, -np.inf).max(axis=1, keepdims=True)
-    before = (scores > target) | ((scores == target) & (candidates < targets))
-    rank = before.sum(axis=1)
-    gain = np.where(np.isfinite(target[:, 0]) & (rank < 10), 1 / np.log2(rank + 2), 0.0)
-    return float(gain.mean())

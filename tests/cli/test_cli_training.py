@@ -30,7 +30,7 @@ def test_training_that_was_stopped_goes_on_from_its_checkpoint(
         if state.global_step == 25:
             raise KeyboardInterrupt
 
-    out, more = tmp_path / "bundle", ("optimiser.max_seconds=600", "optimiser.evaluations=6")
+    out, more = tmp_path / "bundle", ("optimiser.max_seconds=600", "optimiser.evaluations=6", "optimiser.patience=9")
     with monkeypatch.context() as patched:
         patched.setattr(Deadline, "on_step_end", stop)
         with pytest.raises(SystemExit) as end:

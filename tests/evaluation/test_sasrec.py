@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from genrec.errors import DataError
 from genrec.evaluation.baselines.full_softmax import full_softmax_loss
+from genrec.evaluation.baselines.sampled_softmax import sampled_softmax_loss
 from genrec.evaluation.baselines.sasrec import Epoch, Sasrec, SasrecConfig, training_windows
 from genrec.evaluation.baselines.tuning import validation_ndcg
 from genrec.interactions import Histories
@@ -146,3 +147,19 @@ def test_histories_of_single_events_cannot_train():
     single = Histories(["a"], Ragged.from_lists([[1]]), np.zeros(1, dtype=np.int64))
     with pytest.raises(DataError, match="two events"):
         Sasrec.fit(single, valid, 10, SMALL)
+
+
+def test_a_sampled_softmax_over_all_is_cross_entropy_and_over_some_near_it():
+    torch.manual_seed(0)
+    states, items, targets = torch.randn(200, 8), torch.randn(400, 8) / 2, torch.randint(0, 400, (200,))
+    plain = torch.nn.functional.cross_entropy(states @ items.T, targets)
+    torch.testing.assert_close(sampled_softmax_loss(states, items, targets, 400), plain)
+    some = torch.stack([sampled_softmax_loss(states, items, targets, 100) for _ in range(50)])
+    assert abs(float(some.mean() - plain)) < 0.05
+    assert float(some.std()) > 0
+
+
+def test_a_large_catalog_is_learnt_from_a_sample():
+    train, valid = _chain(60)
+    model = Sasrec.fit(train, valid, 10, SMALL.model_copy(update={"drawn": 4}))
+    assert validation_ndcg(model, valid, mask_seen=False) > 0.9

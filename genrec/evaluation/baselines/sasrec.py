@@ -21,6 +21,7 @@ from torch import Tensor
 
 from genrec.errors import DataError
 from genrec.evaluation.baselines.full_softmax import full_softmax_loss
+from genrec.evaluation.baselines.sampled_softmax import sampled_softmax_loss
 from genrec.evaluation.baselines.sasrec_network import SasrecConfig, SasrecNetwork
 from genrec.evaluation.baselines.tuning import validation_ndcg
 from genrec.evaluation.ranker import Float32
@@ -28,7 +29,7 @@ from genrec.interactions import Histories
 from genrec.ragged import Int32, Ragged
 from genrec.splitting import Cases
 
-__all__ = ["Epoch", "Sasrec", "SasrecConfig", "fitting_dropout", "fitting_length", "training_windows"]
+__all__ = ["Epoch", "Sasrec", "SasrecConfig", "fitting_drawn", "fitting_dropout", "fitting_length", "training_windows"]
 
 _SCORED = 256  # histories encoded at once
 
@@ -139,6 +140,11 @@ def fitting_dropout(train: Histories, n_items: int) -> float:
     return 0.5 if len(train.items.items) < 20 * n_items else 0.2
 
 
+def fitting_drawn(n_items: int) -> int | None:
+    """The whole catalog where it is small enough for a CPU, 2,048 items a step for larger ones."""
+    return None if n_items <= 16384 else 2048
+
+
 def fitting_length(train: Histories) -> int:
     """As many events as 95 of 100 histories have, 10 to 50."""
     return int(np.clip(np.quantile(train.items.lengths, 0.95), 10, 50)) if len(train) else 10
@@ -189,7 +195,7 @@ def _pass(
     for rows in torch.split(torch.randperm(len(windows)), config.batch):
         inputs, wanted = windows[rows, :-1], windows[rows, 1:]
         states = network(inputs)[inputs >= 0]
-        loss = full_softmax_loss(states, network.items, wanted[inputs >= 0])
+        loss = _loss(states, network.items, wanted[inputs >= 0], config.drawn)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -198,6 +204,12 @@ def _pass(
             break
     network.eval()
     return float(np.mean(losses))
+
+
+def _loss(states: Tensor, items: Tensor, targets: Tensor, drawn: int | None) -> Tensor:
+    if drawn is None or drawn >= len(items):
+        return full_softmax_loss(states, items, targets)
+    return sampled_softmax_loss(states, items, targets, drawn)
 
 
 def _finished(curve: list[Epoch], config: SasrecConfig, started: float) -> bool:

@@ -24,6 +24,8 @@ class SasrecConfig(BaseModel):
     """Step size of AdamW."""
     weight_decay: float = Field(default=0.05, ge=0)
     """Decoupled decay of all weights, item vectors included."""
+    drawn: int | None = Field(default=None, ge=1)
+    """Items that a step's targets are told from, drawn at random; None: all of the catalog."""
     batch: int = Field(default=128, ge=1)
     """Windows of a training step."""
     epochs: int = Field(default=60, ge=1)
