@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,7 +18,7 @@ from genrec.fusing import Slated, unseen
 from genrec.recommender import Recommender
 
 LENGTHS: tuple[Length, ...] = ("short", "normal", "long")
-PROFILED = 50
+PROFILED = 20
 
 
 def latency(recommender: Recommender, found: Sequence[Case]) -> tuple[list[Claim], dict[str, Any]]:
@@ -35,7 +36,8 @@ def latency(recommender: Recommender, found: Sequence[Case]) -> tuple[list[Claim
         for length, pairs in added.items()
         for clock, ms in zip(("wall", "cpu"), np.array(pairs).T, strict=True)
     }
-    return _claims(spread, len(found)), {"added_ms": spread, "mean_cpu_ms": profile(recommender, found[:PROFILED])}
+    steps = profile(recommender, found[:PROFILED])
+    return _claims(spread, len(found)), {"added_ms": spread, "mean_cpu_ms": steps, "load": os.getloadavg()}
 
 
 def _claims(spread: dict[str, dict[str, float]], n: int) -> list[Claim]:

@@ -18,10 +18,10 @@ import polars as pl
 from genrec.benchmarking import Claim, claim
 from genrec.evaluation.bootstrap import mean_intervals
 from genrec.explaining.reviews import TASK, Ground, Library, Pieces, Reviews, review_examples, written
-from genrec.items.text import OFFLINE, encode_texts
+from genrec.items.text import TFIDF, encode_texts
 from genrec.recommender import Recommender
 
-ROWS = 200
+ROWS = 120
 SEEN = 8  # held-out rows that were looked at while the pieces were made
 
 
@@ -70,7 +70,7 @@ def published(path: Path, rows: Any) -> dict[str, Any]:
 def nearest(library: Library, grounds: Sequence[Ground]) -> list[str]:
     """The learnt text whose evidence words are nearest, with its item's name replaced."""
     known = [library.ground(int(row)) for row in library.rows]
-    vectors = encode_texts([_about(one) for one in (*known, *grounds)], OFFLINE)
+    vectors = encode_texts([_about(one) for one in (*known, *grounds)], TFIDF)
     best = (vectors[len(known) :] @ vectors[: len(known)].T).argmax(1)
     return [
         library.texts[place].replace(known[place].title, ground.title)

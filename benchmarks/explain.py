@@ -30,7 +30,7 @@ from genrec.preparing import load
 from genrec.recommender import Recommender
 
 LIES = 1000
-TIMED = 200
+TIMED = 60
 PARTS = ("slates", "lies", "latency", "reviews")
 
 
@@ -146,9 +146,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--reviews-bundle", type=Path, default=Path("runs/xrec/bundle"))
     parser.add_argument("--slates", type=int, default=5000)
     parser.add_argument("--cache", type=Path, default=Path("runs/explain"), help="folder that keeps slates")
-    parser.add_argument(
-        "--parts", nargs="+", default=["slates", "lies", "latency"], choices=["slates", "lies", "latency"]
-    )
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
     return parser.parse_args()
 
 

@@ -229,13 +229,20 @@ class Pieces:
 
     def texts(self, ground: Ground) -> list[str]:
         """What may be said of a user and an item: pieces with evidence words, put together, without foreign names."""
-        found: list[str] = []
-        for known in self.firsts:
-            first, middle, last = (
-                _best(ground, pieces) for pieces in (self.firsts[known], self.middles[known], self.lasts[known])
-            )
-            found += [f"{known} {', '.join(parts)}" for parts in product(first, middle, last) if len(set(parts)) == 3]
+        known = max(self.firsts, key=lambda one: self._worth(one, ground), default=None)
+        if known is None:
+            return []
+        parts = product(*(_best(ground, pieces) for pieces in self._of(known)))
+        found = [f"{known} {', '.join(three)}" for three in parts if len(set(three)) == 3]
         return list(dict.fromkeys(text for text in found if not ground.problems(text)))
+
+    def _of(self, known: str) -> tuple[list[str], list[str], list[str]]:
+        return self.firsts[known], self.middles[known], self.lasts[known]
+
+    def _worth(self, known: str, ground: Ground) -> float:
+        """How much of the evidence the best pieces after a beginning hold; one without a middle holds nothing."""
+        best = [max(map(ground.told, pieces), default=0.0) for pieces in self._of(known)]
+        return sum(best) if all(best) else 0.0
 
 
 def _beginnings(texts: Sequence[str]) -> set[str]:
