@@ -4,7 +4,7 @@
 
 Writes benchmarks/results/chat.json; a part that is measured anew takes the place of its earlier figures, the others
 stay. The bundle is the demo's, with its chat stage; CPU, no download. Held-out: families of phrasings marked `test`,
-which are not learnt from, and whose misread requests were not read; docs/log.d/chat.md says what was known of them.
+which are not learnt from, and whose misread requests were not read; docs/log.md says what was known of them.
 """
 
 from __future__ import annotations
