@@ -61,8 +61,8 @@ serve: .venv/.stamp  ## the demo's bundle over HTTP (trains it if there is none)
 	test -f $(BUNDLE)/manifest.json || $(BIN)/genrec demo
 	exec $(BIN)/genrec serve --bundle $(BUNDLE) --store $(STORE) --port $(PORT)
 
-test: .venv/.stamp .venv/.vllm  ## every test but the slow ones
-	$(BIN)/python -m pytest -m 'not slow'
+test: .venv/.stamp .venv/.vllm  ## every test but the slow ones, two files at a time, each with one thread
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 test-slow: .venv/.stamp .venv/.vllm  ## the slow ones
 	$(BIN)/python -m pytest -m slow --timeout 1800
