@@ -100,11 +100,6 @@ def finished(run: Run, places: Places, part: Literal["test", "valid"], most: int
         return Done(json.loads(figures.read_text(encoding="utf-8")), dict(held))
 
 
-def kept(run: Run, places: Places, part: str, most: int | None) -> bool:
-    """Whether the run's figures are there."""
-    return _file(places.run(run), part, most, "json").is_file()
-
-
 def _file(place: Path, part: str, most: int | None, ending: str) -> Path:
     return place / f"{part if most is None else f'{part}-{most}'}.{ending}"
 

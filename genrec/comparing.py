@@ -7,7 +7,7 @@ how the bundle was trained.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from rich.table import Table
@@ -84,7 +84,7 @@ def compare(
     notes = [] if same else [_OTHER_DATA]
     own = _own_sasrec(recommender) if same else None
     rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, own, sasrec_seconds, notes, say)]
-    alone = replace(recommender.fusion, mix=Mix((), {}))
+    alone = recommender.fusion.alone()
     if recommender.fusion.mix.priors:
         say("priors without the model, weighed on validation")
         rankers.append(ScoreRanker(_priors_alone(recommender.fusion.mix, split, seed)))

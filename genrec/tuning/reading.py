@@ -31,6 +31,7 @@ from genrec.model.adapters import LoraSettings, merged, with_lora
 from genrec.model.loading import vocabulary_of, weights
 from genrec.model.vocabulary import END, PAD, Vocabulary
 from genrec.ragged import Int64, Ragged
+from genrec.tuning.learnt import Padded, cross_entropy, flattened
 
 _HAN = Regex("[\u4e00-\u9fff]")
 
@@ -182,7 +183,11 @@ def _written(vocabulary: Vocabulary, schema: str, text: str) -> tuple[list[int],
 
 
 def teach(
-    model: torch.nn.Module, examples: Examples, settings: ReadingSettings, *, say: Callable[[str], None] = print
+    model: PreTrainedModel | PeftModel,
+    examples: Examples,
+    settings: ReadingSettings,
+    *,
+    say: Callable[[str], None] = print,
 ) -> int:
     """Trains on choices alone, for `epochs` or `max_seconds`; returns the steps made.
 
@@ -208,7 +213,8 @@ def teach(
                 group["lr"] = (
                     optimiser.learning_rate * min(1, (step + 1) / (optimiser.warmup * planned + 1)) * _falling(share)
                 )
-            loss = _loss(model, examples.take(rows))
+            with flattened(model):
+                loss = _loss(model, examples.take(rows))
             adam.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(weights_, 1.0)
@@ -236,15 +242,10 @@ def _batches(examples: Examples, size: int, rng: np.random.Generator) -> list[In
     return [found[place] for place in rng.permutation(len(found)).tolist()]
 
 
-def _loss(model: torch.nn.Module, batch: Examples) -> torch.Tensor:
-    """Mean cross-entropy of the choices, each predicted by the token before it."""
-    lengths = batch.inputs.lengths
-    held = np.arange(int(lengths.max())) < lengths[:, None]
-    tokens, labels = np.zeros(held.shape, dtype=np.int64), np.full(held.shape, IGNORED, dtype=np.int64)
-    tokens[held], labels[held] = batch.inputs.items, batch.labels.items
-    device = next(model.parameters()).device
-    places = torch.from_numpy(np.flatnonzero((labels[:, 1:] != IGNORED).ravel())).to(device)
-    body, head = model.get_decoder(), model.get_output_embeddings()  # type: ignore[operator]
-    hidden = body(input_ids=torch.from_numpy(tokens).to(device), use_cache=False).last_hidden_state
-    logits = head(hidden[:, :-1].flatten(0, 1)[places])
-    return torch.nn.functional.cross_entropy(logits.float(), torch.from_numpy(labels[:, 1:].ravel()).to(device)[places])
+def _loss(model: PreTrainedModel | PeftModel, batch: Examples) -> torch.Tensor:
+    """Mean cross-entropy of the choices, each predicted by the token before it; the model is `flattened`."""
+    columns, device = batch.columns(), next(model.parameters()).device
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    tensors = {name: tensor.to(device) for name, tensor in Padded(0)(rows).items()}
+    labels = tensors.pop("labels")
+    return cross_entropy(model(**tensors, use_cache=False), labels)

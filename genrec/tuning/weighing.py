@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 from genrec.fusing import Bool, Fusion, unseen
-from genrec.priors.mix import Float32, Mix, Prior, standardised
+from genrec.priors.mix import Float32, Prior, standardised
 from genrec.ragged import Int64, Ragged
 from genrec.splitting import Cases
 
@@ -110,7 +111,7 @@ def _barred(candidates: Int64, allowed: list[Bool]) -> Float32:
 
 
 def _from_beam(fusion: Fusion, histories: Ragged, allowed: list[Bool], width: int) -> Int64:
-    alone = Fusion(fusion.engine, fusion.asking, Mix((), {}), width)
+    alone = replace(fusion.alone(), width=width)
     out = np.zeros((len(histories), width), dtype=np.int64)
     for row, ranking in enumerate(alone.rank(histories, width, allowed=allowed)):
         out[row, : len(ranking.items)] = ranking.items
