@@ -14,16 +14,11 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from genrec.items.index import ItemIndex
-from genrec.items.text import unit
 from genrec.model.vocabulary import Vocabulary
+from genrec.priors.stand_ins import likes
 
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
-NEAREST = 5
-"""Known items that a new one takes after."""
-SHARPNESS = 20.0
-"""Weights are exp(sharpness · cosine): an item that is twice as near counts far more than twice."""
-_AT_ONCE = 4096  # new items compared with all known ones together
 
 
 def settle(model: torch.nn.Module, vocabulary: Vocabulary, index: ItemIndex, known: Bool, vectors: Float32) -> int:
@@ -40,17 +35,3 @@ def settle(model: torch.nn.Module, vocabulary: Vocabulary, index: ItemIndex, kno
         rows = table.data[tokens[torch.from_numpy(near)]]
         table.data[tokens[torch.from_numpy(fresh)]] = (rows * torch.from_numpy(weights)[..., None]).sum(1)
     return len(fresh)
-
-
-def likes(vectors: Float32, known: Bool, fresh: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], Float32]:
-    """The nearest known items of each fresh one, int64 [fresh, nearest], and their weights, which sum to 1."""
-    old = np.flatnonzero(known)
-    scaled = unit(vectors)
-    most, near, weights = min(NEAREST, len(old)), [], []
-    for start in range(0, len(fresh), _AT_ONCE):
-        cosine = scaled[fresh[start : start + _AT_ONCE]] @ scaled[old].T
-        best = np.argpartition(-cosine, most - 1, axis=1)[:, :most]
-        found = np.exp(SHARPNESS * (np.take_along_axis(cosine, best, axis=1) - cosine.max(axis=1, keepdims=True)))
-        near.append(old[best])
-        weights.append(found / found.sum(axis=1, keepdims=True))
-    return np.concatenate(near), np.concatenate(weights).astype(np.float32)
