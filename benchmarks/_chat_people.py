@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from rapidfuzz import fuzz
 
-from benchmarks._chat_dialogues import Turn, catalog, learnable, turns
+from benchmarks._chat_dialogues import Turn, catalog, learnable, trained, turns
 from benchmarks._chat_encoder import EncoderReader
 from genrec.benchmarking import Claim, claim
 from genrec.catalog import Catalog
@@ -111,9 +111,9 @@ def _f1(counts: np.ndarray[Any, Any]) -> float:
 
 
 def opendialkg(reader: Reader, shared: Path, folder: Path) -> tuple[list[Claim], dict[str, Any]]:
-    """Recall of what was recommended in test turns; folder: bundle/, trained on learnable dialogues alone."""
+    """Recall of what was recommended in test turns; folder: keeps the bundle that is trained on learnable dialogues."""
     known = catalog(shared)
-    recommender, own = Recommender.open(folder / "bundle"), reader.of(known)
+    recommender, own = Recommender.open(trained(shared, folder)), reader.of(known)
     texts = encode_texts(item_texts(known), cache=folder / "cache")
     system = _System(recommender, own, known)
     valid = turns(shared, "valid", known)[:200]
@@ -165,7 +165,8 @@ class _System:
     def _read(self, one: Turn) -> tuple[list[int], np.ndarray[Any, Any]]:
         if one not in self._kept:
             found = [self.reader.mentions.find(text).mentions for text in one.context]
-            items = [item for mentions in found for mention in mentions for item in mention.items[:1]]
+            items = [item for mentions in found for mention in mentions for item in mention.items[:1]
+                     if mention.kind == "item"]  # fmt: skip
             requests = self.reader.read(one.context[-1::-2], [()] * len(one.context[-1::-2]))
             unwanted = {item for request in requests for item in request.disliked}
             values = [

@@ -160,7 +160,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--kept", type=Path, default=Path("runs/chat"), help="parts of conversations that are done")
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--opendialkg", type=Path, default=Path("runs/chat/opendialkg"), help="data and bundle")
+    parser.add_argument(
+        "--opendialkg", type=Path, default=Path("runs/chat/opendialkg"), help="keeps its bundle; trained where missing"
+    )
     return parser.parse_args()
 
 
