@@ -55,7 +55,9 @@ class Tally:
         self.infeasible += 1
         gone = set(banned)
         free = [row for item, row in rows.items() if item not in gone]
-        met = np.array([[meets(row, rule) for row in free] for rule in rules], dtype=bool).reshape(-1, len(free))
+        met = np.array([[meets(row, rule) for row in free] for rule in rules], dtype=bool).reshape(
+            len(rules), len(free)
+        )
         self.missed += bool(met.all(axis=0).any())
         found = int(met[[rule not in relax for rule in rules]].all(axis=0).sum())
         smaller = any(
