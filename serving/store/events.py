@@ -81,6 +81,11 @@ def history(connection: Connection, user_id: str, most: int | None) -> UserHisto
     return UserHistory(item_ids, timestamps, kinds, values, version(connection, user_id))
 
 
+def holds(connection: Connection, key: str) -> bool:
+    """Whether an event of this key is stored."""
+    return connection.execute(select(events.c.seq).where(events.c.key == key)).first() is not None
+
+
 def version(connection: Connection, user_id: str) -> int:
     """The user's version; that of an unknown user is the floor, which rises when anybody is erased."""
     mine = select(users.c.version).where(users.c.user_id == user_id).scalar_subquery()
