@@ -39,7 +39,9 @@ def _files(folder: Path) -> dict[str, PageFile]:
         if path.suffix in _TYPES:
             content = path.read_bytes()
             tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-            found["/" if path.name == "index.html" else f"/ui/{path.name}"] = PageFile(content, _TYPES[path.suffix], tag)
+            found["/" if path.name == "index.html" else f"/ui/{path.name}"] = PageFile(
+                content, _TYPES[path.suffix], tag
+            )
     return found
 
 

@@ -58,9 +58,7 @@ def held_of(live: Live, held: Held | None) -> Conversation:
     )  # fmt: skip
 
 
-async def understand(
-    service: Service, messages: Sequence[Message], held: Conversation | None = None
-) -> Conversation:
+async def understand(service: Service, messages: Sequence[Message], held: Conversation | None = None) -> Conversation:
     """All that the users said, oldest first; what the assistant had listed before counts as shown. held: what holds
     before that.
 

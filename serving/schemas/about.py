@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from serving.keys import Scope
 from serving.schemas.shared import Answer
 
@@ -20,7 +22,7 @@ class FieldSaid(Answer):
     high: float | None = None
     whole: bool = False
     """Whether its numbers are whole."""
-    values: list[str] = []
+    values: list[str] = Field(default_factory=list)
     """The most frequent values of a text or list, most frequent first."""
 
 

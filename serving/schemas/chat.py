@@ -89,7 +89,7 @@ class ChatRequest(BaseModel):
     model: str = Field(NAME, max_length=100)
     """`genrec`, or the version of the bundle."""
     messages: list[Message] = Field(default=[], max_length=200)
-    """Read from the first to the last; later messages revise earlier ones. At least one, unless `understood` is given."""
+    """Read from the first to the last; later messages revise earlier ones. At least one, or `understood`."""
     understood: Held | None = None
     """What holds before the messages: an earlier answer's `constraints`, perhaps edited by whoever asked (genrec's
     own). Then only what was said since need be sent."""

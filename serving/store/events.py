@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,14 @@ def append(connection: Connection, batch: Batch) -> Appended:
     raise_versions(connection, sorted(touched))
     duplicates = batch.repeated + len(batch.named.intersection(known))
     return Appended(len(batch.rows) + batch.repeated - duplicates, duplicates)
+
+
+def take_over(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of the table as they are, none of which anybody asks back."""
+    touched = sorted({row["user_id"] for row in rows})
+    lock_users(connection, touched)
+    connection.execute(inserting(connection, events).on_conflict_do_nothing(index_elements=["key"]), list(rows))
+    raise_versions(connection, touched)
 
 
 def history(connection: Connection, user_id: str, most: int | None) -> UserHistory:

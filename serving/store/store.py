@@ -58,6 +58,11 @@ class EventStore:
         """
         return self.database.write(partial(events.append, batch=events.Batch.of(new)))
 
+    def take_over(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Stores rows of the table of events that were checked before, quickly; those whose keys are there are left
+        as they are. Durable when it returns."""
+        self.database.write(partial(events.take_over, rows=rows))
+
     def holds(self, key: str) -> bool:
         """Whether an event of this idempotency key is stored."""
         return self.database.read(partial(events.holds, key=key))
