@@ -11,6 +11,7 @@ PYTHON ?= python3
 PORT ?= 8000
 # What `make serve` serves, and where it keeps events.
 BUNDLE ?= demo/bundle
+DATA ?= demo/data
 STORE ?= sqlite:///demo/events.db
 EXTRAS ?= train,serve,dev
 
@@ -18,7 +19,7 @@ BIN := .venv/bin
 CHECKED := genrec $(foreach room,training serving benchmarks,$(if $(shell find $(room) -name '*.py' -print -quit 2>/dev/null),$(room)))
 BENCHES := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 
-.PHONY: help setup setup-vllm postgres demo serve test test-slow check format bench wheel clean
+.PHONY: help setup setup-vllm postgres chromium screenshots demo serve test test-slow check format bench wheel clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,12 +55,26 @@ postgres:  ## a PostgreSQL server for the tests, where apt-get and root are at h
 	  echo "no PostgreSQL, and no way to install it from here: its tests will be skipped"; \
 	fi
 
+chromium:  ## a browser for the tests of the page, where apt-get and root are at hand
+	@if command -v chromium >/dev/null; then \
+	  echo "Chromium is there"; \
+	elif command -v apt-get >/dev/null && test "$$(id -u)" = 0; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	    chromium fonts-noto-cjk fonts-dejavu-core; \
+	else \
+	  echo "no Chromium, and no way to install it from here: tests of the page will be skipped"; \
+	fi
+
+screenshots: .venv/.stamp chromium  ## docs/images/page-*.png, of a newcomer's ten minutes with the demo
+	test -f $(BUNDLE)/manifest.json || $(BIN)/genrec demo
+	$(BIN)/python docs/screenshots.py --bundle $(BUNDLE) --data $(DATA)
+
 demo: .venv/.stamp  ## train, recommend and explain on the bundled films
 	$(BIN)/genrec demo
 
-serve: .venv/.stamp  ## the demo's bundle over HTTP (trains it if there is none); PORT=8000
+serve: .venv/.stamp  ## the page and the HTTP interface, with the demo's bundle (trained if there is none); PORT=8000
 	test -f $(BUNDLE)/manifest.json || $(BIN)/genrec demo
-	exec $(BIN)/genrec serve --bundle $(BUNDLE) --store $(STORE) --port $(PORT)
+	exec $(BIN)/genrec serve --bundle $(BUNDLE) --store $(STORE) --port $(PORT) $(if $(wildcard $(DATA)/report.json),--data $(DATA))
 
 test: .venv/.stamp .venv/.vllm  ## every test but the slow ones, two files at a time, each with one thread
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n 2 --dist loadfile

@@ -25,11 +25,11 @@ from genrec.resources import folder
 from genrec.slates import slate_table
 from genrec.splitting import Cases
 from genrec.storage import write_json
+from genrec.tuning.settings import time_limits
 from genrec.world import WorldConfig, load_films, simulate
 
 TRUTH = "The films are real; the viewers are simulated, so the figures say nothing about people."
 _SAMPLES, _SLATE, _LEAST_HISTORY = 3, 5, 8
-_TRAINING, _SASREC = 0.5, 0.22  # shares of the time budget; the rest is what takes as long as it takes
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,7 @@ class Plan:
     @property
     def settings(self) -> tuple[str, ...]:
         """What the run's settings override in training/configs/demo.yaml."""
-        limits = (
-            f"optimiser.max_seconds={_TRAINING * self.seconds:.0f}",
-            f"sequence.max_seconds={_SASREC * self.seconds:.0f}",
-        )
-        return (*limits, *self.overrides)
+        return (*time_limits(self.seconds), *self.overrides)
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ def show(plan: Plan, console: Console) -> Outcome:
     with clock.part("world"):
         make_data(plan)
     with clock.part("train"):
-        console.print(f"training: {_TRAINING * plan.seconds:.0f} s at most, then index and priors", highlight=False)
+        console.print(f"training: {plan.seconds / 2:.0f} s at most, then index and priors", highlight=False)
         run_training("sft.py", _training(plan))
     with clock.part("compare"):
         recommender, data = Recommender.open(plan.out / "bundle"), load(plan.out / "data")

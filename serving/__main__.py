@@ -13,11 +13,13 @@ from rich.text import Text
 from genrec.terminal import guarded
 from serving import logs
 from serving.keys import SCOPES, Keys, new
+from serving.logs import say
 from serving.run import run
+from serving.seeding import seed
 from serving.service import Service
 from serving.settings import ServeSettings, settings_of
 
-_FLAGS = ("bundle", "store", "host", "port", "keys")
+_FLAGS = ("bundle", "store", "host", "port", "keys", "data")
 
 
 def main() -> None:
@@ -26,6 +28,8 @@ def main() -> None:
         logs.start()
         keys, secret = _keys(settings)
         service = Service.open(settings, keys)
+        if settings.data is not None:
+            say("interactions of the data are in the store", new=seed(service.store, settings.data))
         run(service, lambda url: _greet(service, url, secret))
 
 
@@ -53,6 +57,8 @@ def _greet(service: Service, url: str, secret: str) -> None:
     out = Console(file=sys.stdout, soft_wrap=True, highlight=False)
     out.print(f"genrec serves bundle {service.live.version} at {url}", style="bold")
     key = secret or "$GENREC_API_KEY"
+    if service.settings.page:  # what stands behind # stays in the browser: no server, proxy or log sees it
+        out.print(Text(f"open: {url}/#key={secret}" if secret else f"open: {url}/ (it asks for a key)"), style="bold")
     out.print(
         Text(f"key: {secret} (made for this run; keys that stay: genrec key)" if secret else "keys: from the file")
     )

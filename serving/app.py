@@ -10,12 +10,12 @@ from fastapi import FastAPI
 from genrec import __version__
 from serving import examples, problems
 from serving.guard import Guard
-from serving.routes import chat, events, health, items, online, recommendations, users
+from serving.routes import about, chat, events, health, items, online, page, recommendations, users
 from serving.service import Service
 
 ROUTERS = (
-    health.public, health.routes, recommendations.routes, chat.routes, events.routes, users.routes, items.routes,
-    online.routes,
+    health.public, health.routes, recommendations.routes, chat.routes, events.routes, users.routes, about.routes,
+    items.routes, online.routes,
 )  # fmt: skip
 
 
@@ -35,6 +35,8 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     for one in ROUTERS:
         app.include_router(one)
+    if service.settings.page:
+        app.include_router(page.public)
     problems.install(app)
     examples.install(app, service.live)
     app.add_middleware(Guard, service=service)

@@ -1,6 +1,6 @@
 """The door: every request passes it first. Keys, rates, sizes, headers, one log line; knows no route's work.
 
-Deny by default: without a key only /healthz and /readyz answer, whatever routes are added.
+Deny by default: without a key only /healthz, /readyz and the files of the page answer, whatever routes are added.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving import problems
+from serving import page, problems
 from serving.keys import Key
 from serving.logs import say
 from serving.service import Service
 
-PUBLIC = frozenset({"/healthz", "/readyz"})
+HEALTH = frozenset({"/healthz", "/readyz"})
+PUBLIC = HEALTH | page.FILES.keys()
 COSTLY = frozenset({"/v1/recommendations", "/v1/explanations", "/v1/chat/completions"})
 """What wants the engine. No more of it is let in than the engine may hold, so that a refusal costs next to nothing: at
 ten times the load a server that first reads what it then refuses does nothing else."""

@@ -22,6 +22,8 @@ from genrec.interest.profile import Profiler
 from genrec.priors import Content, Mix
 from genrec.priors.stored import load_mix
 from genrec.ragged import Int64, Ragged
+from serving.fields import fields_of
+from serving.schemas.about import FieldSaid
 
 Float64 = npt.NDArray[np.float64]
 
@@ -35,6 +37,10 @@ class Spoken:
     @cached_property
     def grammar(self) -> Grammar:
         return Grammar.of(self.catalog)
+
+    @cached_property
+    def fields(self) -> list[FieldSaid]:
+        return fields_of(self.catalog)
 
 
 @dataclass(frozen=True)

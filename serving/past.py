@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from genrec.interest.past import Past as Events
 from genrec.interest.profile import Profiler
 from genrec.interest.window import Window, WindowPolicy
@@ -37,15 +39,24 @@ class Past:
         return replace(self, window=self.window.model_copy(update=counts | {"reasons": reasons}))
 
 
-async def past_of(service: Service, user_id: str | None, history: Sequence[str] | None) -> Past:
-    """The past that a request names; raises UnknownItem for ids in it that the catalog lacks, StoreUnavailable."""
+async def past_of(
+    service: Service, user_id: str | None, history: Sequence[str] | None, without: Sequence[str] = ()
+) -> Past:
+    """The past that a request names, as if the items of `without` had not happened; these stay seen.
+
+    Raises UnknownItem for ids that the catalog lacks, StoreUnavailable."""
     live = service.live
     if history is not None or user_id is None:
         live.catalog.numbers(history or ())
-        return read(live, service.settings, Events.of(live.catalog, history or ()), 0)
-    kept = await service.stored(service.store.history, user_id, service.settings.limits.history)
-    events = Events.of(live.catalog, kept.item_ids, kept.timestamps, kept.kinds, kept.values)
-    return read(live, service.settings, events, kept.version)
+        events, version = Events.of(live.catalog, history or ()), 0
+    else:
+        kept = await service.stored(service.store.history, user_id, service.settings.limits.history)
+        events, version = Events.of(live.catalog, kept.item_ids, kept.timestamps, kept.kinds, kept.values), kept.version
+    left_out = live.catalog.numbers(without)
+    if not len(left_out):
+        return read(live, service.settings, events, version)
+    found = read(live, service.settings, events.where(~np.isin(events.items, left_out)), version)
+    return replace(found, seen=tuple(dict.fromkeys([*found.seen, *without])))
 
 
 def read(live: Live, settings: ServeSettings, events: Events, version: int) -> Past:

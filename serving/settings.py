@@ -93,6 +93,11 @@ class ServeSettings(_Section):
     """Slates kept for the same request of a user without new events; 0 keeps none."""
     refresh_s: Positive = 5.0
     """Seconds between looks for catalog edits of other replicas."""
+    page: bool = True
+    """Whether `/` shows the page; its files need no key, all that it asks for does."""
+    data: Path | None = None
+    """Prepared data whose interactions go into the store when the server starts, so that its users are known; those
+    that are there already stay as they are."""
     window: WindowPolicy = WindowPolicy()
     """What of a history the prompt shows."""
     profile: ProfilePolicy = ProfilePolicy()

@@ -16,13 +16,16 @@ from genrec.chatting.conversation import Conversation
 from genrec.chatting.linking import examples
 from genrec.chatting.replying import Line, no_match, question, reply, small_talk
 from genrec.chatting.request import Request
+from genrec.chatting.rules import allowed
 from genrec.chatting.understanding import LONGEST, Grammar
 from genrec.errors import ConfigError
+from genrec.slots import clean
 from serving.answering import slate
 from serving.engine.messages import Read
 from serving.engine.room import EngineDown
+from serving.live import Live
 from serving.past import Past
-from serving.schemas.chat import ChatRequest, Message
+from serving.schemas.chat import ChatRequest, Held, Message
 from serving.schemas.recommendations import MOST_RULES, Slate, SlateRequest
 from serving.schemas.shared import MOST_ITEMS
 from serving.service import Service
@@ -41,18 +44,39 @@ class Talk:
     followup: str | None
 
 
-async def understand(service: Service, messages: Sequence[Message]) -> Conversation:
-    """All that the users said, oldest first; what the assistant had listed before counts as shown.
+def held_of(live: Live, held: Held | None) -> Conversation:
+    """What holds before the messages; raises UnknownItem, ConfigError for items and fields that the catalog lacks."""
+    if held is None:
+        return Conversation()
+    live.catalog.numbers([*held.liked, *held.disliked, *held.seen, *held.shown])
+    allowed(live.catalog, [*held.rules, *held.liked_traits, *held.disliked_traits])
+    return Conversation(
+        liked=tuple(held.liked), disliked=tuple(held.disliked), seen=tuple(held.seen), shown=tuple(held.shown),
+        rules=tuple(held.rules), liked_traits=tuple(held.liked_traits), disliked_traits=tuple(held.disliked_traits),
+        moods=_words(held.moods), unwanted_moods=_words(held.unwanted_moods),
+        count=held.count, surprise=held.surprise, language=held.language,
+    )  # fmt: skip
+
+
+async def understand(service: Service, messages: Sequence[Message], held: Conversation | None = None) -> Conversation:
+    """All that the users said, oldest first; what the assistant had listed before counts as shown. held: what holds
+    before that.
 
     Read by the bundle's model where it has learnt to and the engine is up, else by the grammar. Raises ConfigError for
     a message that is too long, EngineBusy.
     """
+    whole = held or Conversation()
+    if not messages:
+        return whole
     grammar = await asyncio.to_thread(lambda: service.live.spoken.grammar)
     said = await asyncio.to_thread(_said, grammar, messages)
-    whole = Conversation()
     for one, request in zip(said, await _read(service, grammar, said), strict=True):
         whole = whole.revised(request, one.shown)
     return whole
+
+
+def _words(moods: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words for one in moods if (words := clean(one).strip())))
 
 
 @dataclass(frozen=True)
@@ -120,7 +144,7 @@ def reply_aside(whole: Conversation) -> str:
 
 def wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequest:
     """What is asked of the catalog; raises ConfigError for more than a request may hold, rather than cut it."""
-    exclude = list(whole.excluded)
+    exclude = list(dict.fromkeys([*whole.excluded, *asked.exclude]))
     if len(exclude) > MOST_ITEMS:
         raise ConfigError(
             "too many items were named in one conversation", value=len(exclude), where="messages",
@@ -137,7 +161,9 @@ def wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequ
         k=min(whole.count or asked.k, service.settings.limits.k),
         filters=list(whole.rules),
         exclude=exclude,
-        diversity=_DIVERSE if whole.surprise else 0.0,
+        without=asked.without,
+        weights=asked.weights,
+        diversity=(_DIVERSE if whole.surprise else 0.0) if asked.diversity is None else asked.diversity,
         explain=asked.explain,
     )
 

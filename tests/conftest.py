@@ -32,10 +32,14 @@ def _cuda() -> bool:
     return torch.cuda.is_available()
 
 
+def _browser() -> bool:
+    return shutil.which("chromium") is not None and importlib.util.find_spec("playwright") is not None
+
+
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "gpu": (_cuda, "no CUDA device"),
     "vllm": (lambda: importlib.util.find_spec("vllm") is not None, "vLLM is not installed: make setup-vllm"),
-    "browser": (lambda: shutil.which("chromium") is not None, "no Chromium on the path"),
+    "browser": (_browser, "no Chromium on the path, or no playwright: make chromium"),
 }
 
 

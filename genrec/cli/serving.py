@@ -21,13 +21,16 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; default: this machine only.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     keys: Keys = None,
+    data: Annotated[Path | None, typer.Option(help="Prepared data whose users the server is to know.")] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Serves a bundle over HTTP: recommendations, chat, explanations, feedback. Prints a key, the URL and a request."""
+    """Serves a bundle over HTTP: a page to look at, recommendations, chat, explanations, feedback. Prints the page's
+    address, a key and a request."""
     require("serve")
     from genrec.programs import become_serving
 
-    flags = {"store": store, "engine": engine, "host": host, "port": port, "keys": keys, "config": config}
+    flags = {"store": store, "engine": engine, "host": host, "port": port, "keys": keys, "data": data}
+    flags |= {"config": config}
     given = [word for name, value in flags.items() if value is not None for word in (f"--{name}", str(value))]
     become_serving("serving", ["--bundle", str(bundle), *given, "--", *(overrides or ())])
 

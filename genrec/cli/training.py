@@ -20,17 +20,22 @@ def train(
     run: Annotated[Path | None, typer.Option(help="Folder of checkpoints and logs; default: OUT-run.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")] = False,
     quiet: Annotated[bool, typer.Option(help="No progress bars.")] = False,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Time to aim at for all of it; default: as the settings say.")
+    ] = None,
 ) -> None:
     """Trains a bundle from prepared data: runs training/sft.py."""
     require("train")
     from genrec.programs import run_training
+    from genrec.tuning.settings import time_limits
 
     arguments = ["--data", str(data), "--out", str(out)]
     arguments += ["--config", str(config)] if config else []
     arguments += ["--start", str(start)] if start else []
     arguments += ["--run", str(run)] if run else []
     arguments += ["--resume"] * resume + ["--quiet"] * quiet
-    run_training("sft.py", [*arguments, "--", *(overrides or ())])
+    limits = [] if minutes is None else time_limits(60 * minutes)
+    run_training("sft.py", [*arguments, "--", *limits, *(overrides or ())])
     out_line = f'next: genrec recommend --bundle {out} --history "a title; another title"'
     console().print(out_line, highlight=False, markup=False)
 

@@ -57,6 +57,10 @@ class Past:
     def __len__(self) -> int:
         return len(self.items)
 
+    def where(self, kept: Bool) -> Past:
+        """The events of these places, bool [n]."""
+        return Past(self.items[kept], self.times[kept], self.kinds[kept], self.values[kept])
+
     def negative(self, kinds: Sequence[str], below: float | None) -> Bool:
         """Events that turn an item down: of these kinds, or a rating below that value. bool [n]."""
         said: Bool = np.isin(self.kinds, list(kinds))

@@ -137,3 +137,9 @@ class SftSettings(BaseModel):
     sequence: SequenceSettings = SequenceSettings()
     mixture: MixtureSettings = MixtureSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
+
+
+def time_limits(seconds: float) -> tuple[str, str]:
+    """Overrides of a run that is to take about so long: half for the model, a fifth for the sequence prior; what is
+    left goes to the item index, the priors and their weights, which take as long as they take."""
+    return f"optimiser.max_seconds={0.5 * seconds:.0f}", f"sequence.max_seconds={0.22 * seconds:.0f}"

@@ -15,7 +15,7 @@ from serving.past import Past, past_of
 from serving.routes.shared import Served, note, note_user, router
 from serving.schemas.chat import NAME, ChatCompletion, ChatRequest, Choice, Model, Models, Said, Understood, chunk
 from serving.service import Service
-from serving.talking import Talk, talk, understand
+from serving.talking import Talk, held_of, talk, understand
 
 routes = router("chat", "recommend")
 
@@ -33,8 +33,9 @@ async def completions(asked: ChatRequest, request: Request, service: Served) -> 
     note_user(request, service, asked.user)
     if asked.model not in (NAME, service.live.version):
         return problems.answer(404, "no such model", allowed=f"{NAME}, {service.live.version}", param="model")
-    past = await past_of(service, asked.user, asked.history)
-    done = await talk(service, asked, past, await understand(service, asked.messages))
+    held = held_of(service.live, asked.understood)
+    past = await past_of(service, asked.user, asked.history, asked.without)
+    done = await talk(service, asked, past, await understand(service, asked.messages, held))
     answer = _completion(service, done, past)
     note(request, items=len(answer.items), degraded=answer.degraded, stream=asked.stream)
     if asked.stream:
@@ -56,7 +57,8 @@ def _completion(service: Service, done: Talk, past: Past) -> ChatCompletion:
         recommendation_id=made.id if made is not None else None,
         items=made.items if made is not None else [],
         constraints=Understood(
-            liked=list(whole.liked), disliked=list(whole.disliked), seen=list(whole.seen), rules=list(whole.rules),
+            liked=list(whole.liked), disliked=list(whole.disliked), seen=list(whole.seen),
+            shown=list(whole.shown), rules=list(whole.rules), language=whole.language,
             liked_traits=list(whole.liked_traits), disliked_traits=list(whole.disliked_traits),
             moods=list(whole.moods), unwanted_moods=list(whole.unwanted_moods), count=whole.count,
             surprise=whole.surprise, unlinked=list(whole.unlinked), taken_as=dict(whole.taken_as),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path
 from fastapi.responses import Response
@@ -12,6 +11,7 @@ from genrec.changing import ItemChange, checked_row, row_of
 from genrec.errors import UnknownItem
 from serving import problems
 from serving.engine.room import EngineDown
+from serving.fields import plain
 from serving.routes.shared import Served, router
 from serving.schemas.items import Deleted, Item, ItemPatch, NewItem
 from serving.schemas.shared import ItemId
@@ -68,9 +68,5 @@ def _known(service: Service, item_id: str) -> int:
 
 def _item(service: Service, item_id: str) -> Item:
     live, number = service.live, _known(service, item_id)
-    fields = {name: _plain(value) for name, value in live.catalog.row(number).items() if name != "item_id"}
+    fields = {name: plain(value) for name, value in live.catalog.row(number).items() if name != "item_id"}
     return Item(item_id=item_id, fields=fields, available=bool(live.available[number]), edition=live.edition)
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date | datetime) else value

@@ -19,7 +19,7 @@ routes = router("recommendations", "recommend")
 async def recommendations(asked: SlateRequest, request: Request, service: Served) -> Slate:
     """Items that may come next, best first, with reasons. `id` is what feedback refers to."""
     note_user(request, service, asked.user_id)
-    made = await slate(service, asked, await past_of(service, asked.user_id, asked.history))
+    made = await slate(service, asked, await past_of(service, asked.user_id, asked.history, asked.without))
     note(request, items=len(made.items), degraded=made.degraded)
     return made
 

@@ -1,4 +1,5 @@
-"""GET and DELETE /v1/users/{id}: what is known of a user, all of it as an export, and its removal. Admin only."""
+"""GET and DELETE /v1/users/{id}: what is known of a user, all of it as an export, and its removal; GET /v1/users: who
+there is. Admin only."""
 
 from __future__ import annotations
 
@@ -9,10 +10,17 @@ from fastapi import Path, Query, Request
 from serving.past import past_of
 from serving.routes.shared import Served, note_user, router
 from serving.schemas.shared import UserId
-from serving.schemas.users import Erased, Exported, Happened, User
+from serving.schemas.users import Erased, Exported, Happened, Known, User, Users
 
 routes = router("users", "admin")
 Whose = Annotated[UserId, Path(description="The user's id.")]
+
+
+@routes.get("/v1/users", response_model=Users, summary="Users with a history")
+async def users(service: Served, most: Annotated[int, Query(ge=1, le=100)] = 20) -> Users:
+    """Those with the newest interactions, newest first."""
+    found = await service.stored(service.store.people, most)
+    return Users(users=[Known(user_id=one.user_id, events=one.events, last=one.last) for one in found])
 
 
 @routes.get("/v1/users/{user_id:path}", response_model=User, summary="Window, profile and timeline of a user")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from genrec.answers import RecommendedItem
+from genrec.chatting.request import Language
 from genrec.chatting.rules import Rule
-from serving.schemas.recommendations import NoMatch, Window
-from serving.schemas.shared import MOST_ITEMS, Answer, ItemId, UserId
+from serving.schemas.recommendations import MOST_RULES, NoMatch, Window
+from serving.schemas.shared import MOST_ITEMS, Answer, ItemId, UserId, Weight
 
 NAME = "genrec"
 """What clients may call the model; its version does, too."""
@@ -40,6 +41,45 @@ class Message(BaseModel):
         return self.content or ""
 
 
+_MOST_LEANINGS = 50
+Items = Annotated[list[ItemId], Field(max_length=MOST_ITEMS)]
+Traits = Annotated[list[Rule], Field(max_length=_MOST_LEANINGS)]
+Moods = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=200)]], Field(max_length=_MOST_LEANINGS)
+]
+
+
+class Held(BaseModel):
+    """What holds already: `constraints` of an answer, as it was given or edited. Nothing in it is parsed as words."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    liked: Items = []
+    """Items that count as chosen last."""
+    disliked: Items = []
+    """Items that do not come, and that speak against what is like them."""
+    seen: Items = []
+    """Items that do not come."""
+    shown: Items = []
+    """Items that were shown when others were asked for; they do not come either."""
+    rules: list[Rule] = Field(default=[], max_length=MOST_RULES)
+    """Met by every item."""
+    liked_traits: Traits = []
+    """Move items up that meet them."""
+    disliked_traits: Traits = []
+    """Move items down that meet them."""
+    moods: Moods = []
+    """Words that items are to be like."""
+    unwanted_moods: Moods = []
+    """Words that items are not to be like."""
+    count: int | None = Field(None, ge=1, le=200)
+    """How many."""
+    surprise: bool = False
+    """Whether items are to differ from each other."""
+    language: Language = "en"
+    """Of the answer, where no message decides."""
+
+
 class ChatRequest(BaseModel):
     """OpenAI's request. What steers a language model's dice (temperature, top_p, seed …) is accepted and has no
     effect: the same conversation gets the same answer."""
@@ -48,20 +88,37 @@ class ChatRequest(BaseModel):
 
     model: str = Field(NAME, max_length=100)
     """`genrec`, or the version of the bundle."""
-    messages: list[Message] = Field(min_length=1, max_length=200)
-    """Read from the first to the last; later messages revise earlier ones."""
+    messages: list[Message] = Field(default=[], max_length=200)
+    """Read from the first to the last; later messages revise earlier ones. At least one, or `understood`."""
+    understood: Held | None = None
+    """What holds before the messages: an earlier answer's `constraints`, perhaps edited by whoever asked (genrec's
+    own). Then only what was said since need be sent."""
     stream: bool = False
     """Server-sent events, as OpenAI sends them."""
     user: UserId | None = None
     """Whose stored history is read."""
     history: list[ItemId] | None = Field(None, max_length=MOST_ITEMS)
     """Item ids in place of a stored history (genrec's own)."""
+    without: list[ItemId] = Field(default=[], max_length=MOST_ITEMS)
+    """Items of the history that are read as if they had not happened (genrec's own)."""
+    exclude: list[ItemId] = Field(default=[], max_length=MOST_ITEMS)
+    """Items that never come (genrec's own)."""
+    weights: dict[str, Weight] | None = Field(None, max_length=20)
+    """Weights of priors in place of the bundle's (genrec's own)."""
+    diversity: float | None = Field(None, ge=0, le=1)
+    """0: the best items; towards 1: items less like each other; nothing: 0, and more for a surprise (genrec's own)."""
     k: int = Field(5, ge=1, le=200)
     """Items where the messages do not say how many (genrec's own)."""
     explain: bool = True
     """Whether each item comes with a reason (genrec's own)."""
     n: int = Field(1, ge=1, le=1)
     """One answer."""
+
+    @model_validator(mode="after")
+    def _something_said(self) -> ChatRequest:
+        if not self.messages and self.understood is None:
+            raise ValueError("give messages, at least one, or understood")
+        return self
 
 
 class Understood(Answer):
@@ -71,6 +128,7 @@ class Understood(Answer):
     liked: list[str]
     disliked: list[str]
     seen: list[str]
+    shown: list[str]
     rules: list[Rule]
     liked_traits: list[Rule]
     disliked_traits: list[Rule]
@@ -78,6 +136,7 @@ class Understood(Answer):
     unwanted_moods: list[str]
     count: int | None
     surprise: bool
+    language: Language
     unlinked: list[str]
     taken_as: dict[str, str]
 

@@ -26,6 +26,9 @@ class SlateRequest(Body):
     """Hard rules on fields of the catalog; all must hold."""
     exclude: list[ItemId] = Field(default_factory=list, max_length=MOST_ITEMS)
     """Items that never come."""
+    without: list[ItemId] = Field(default_factory=list, max_length=MOST_ITEMS)
+    """Items of the history that are read as if they had not happened: what would the slate be without them? They do
+    not come themselves, so that the two slates can be compared."""
     repeats: bool = False
     """Whether items of the history may come again."""
     weights: dict[str, Weight] | None = Field(None, max_length=20)

@@ -29,6 +29,20 @@ class User(Answer):
     timeline: list[Happened]
 
 
+class Known(Answer):
+    """A user with a history. last: UTC seconds of the newest interaction."""
+
+    user_id: str
+    events: int
+    last: int
+
+
+class Users(Answer):
+    """Newest first."""
+
+    users: list[Known]
+
+
 class Exported(Answer):
     """All that is stored on a user."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,14 @@ def append(connection: Connection, batch: Batch) -> Appended:
     return Appended(len(batch.rows) + batch.repeated - duplicates, duplicates)
 
 
+def take_over(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows of the table as they are, none of which anybody asks back."""
+    touched = sorted({row["user_id"] for row in rows})
+    lock_users(connection, touched)
+    connection.execute(inserting(connection, events).on_conflict_do_nothing(index_elements=["key"]), list(rows))
+    raise_versions(connection, touched)
+
+
 def history(connection: Connection, user_id: str, most: int | None) -> UserHistory:
     """The newest `most` interactions, oldest first."""
     newest = (
@@ -79,6 +87,11 @@ def history(connection: Connection, user_id: str, most: int | None) -> UserHisto
     columns = zip(*rows, strict=True) if rows else [()] * 4
     item_ids, timestamps, kinds, values = (list(column) for column in columns)
     return UserHistory(item_ids, timestamps, kinds, values, version(connection, user_id))
+
+
+def holds(connection: Connection, key: str) -> bool:
+    """Whether an event of this key is stored."""
+    return connection.execute(select(events.c.seq).where(events.c.key == key)).first() is not None
 
 
 def version(connection: Connection, user_id: str) -> int:

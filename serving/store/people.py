@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
@@ -12,6 +13,28 @@ from serving.store.tables import FLOOR, counters, events, slate_items, slates, u
 
 _PERSONAL = (events, slate_items, slates, users)
 """Every table with a user_id; a test sees that none is missing."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user of the store. last: UTC seconds of the newest interaction."""
+
+    user_id: str
+    events: int
+    last: int
+
+
+def people(connection: Connection, most: int) -> list[Person]:
+    """Those with the newest interactions, newest first."""
+    last = func.max(events.c.timestamp)
+    found = (
+        select(events.c.user_id, func.count(), last)
+        .where(events.c.in_history.is_(True))
+        .group_by(events.c.user_id)
+        .order_by(last.desc(), events.c.user_id)
+        .limit(most)
+    )
+    return [Person(*row) for row in connection.execute(found).all()]
 
 
 def export(connection: Connection, user_id: str) -> dict[str, Any]:

@@ -58,6 +58,15 @@ class EventStore:
         """
         return self.database.write(partial(events.append, batch=events.Batch.of(new)))
 
+    def take_over(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Stores rows of the table of events that were checked before, quickly; those whose keys are there are left
+        as they are. Durable when it returns."""
+        self.database.write(partial(events.take_over, rows=rows))
+
+    def holds(self, key: str) -> bool:
+        """Whether an event of this idempotency key is stored."""
+        return self.database.read(partial(events.holds, key=key))
+
     def history(self, user_id: str, most: int | None = None) -> UserHistory:
         """The newest `most` interactions of a user (all without it), oldest first; empty for an unknown user."""
         if most is not None and most < 0:
@@ -79,6 +88,10 @@ class EventStore:
     def export(self, user_id: str) -> dict[str, Any]:
         """`{user_id, events, recommendations}`: all that is stored on the user, in JSON types."""
         return self.database.read(partial(people.export, user_id=user_id))
+
+    def people(self, most: int) -> list[people.Person]:
+        """The users with the newest interactions, newest first; looks at all events."""
+        return self.database.read(partial(people.people, most=most))
 
     def erase(self, user_id: str) -> int:
         """Removes the user from every table; how many events and slates that were."""
