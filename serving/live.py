@@ -18,7 +18,9 @@ from genrec.catalog import Catalog
 from genrec.changing import ItemChange, availability, changed_catalog, extended_mix
 from genrec.chatting.rules import Bool
 from genrec.chatting.understanding import Grammar
+from genrec.following import detector_of
 from genrec.interest.profile import Profiler
+from genrec.interest.timeline import TimelineMaker
 from genrec.priors import Content, Mix
 from genrec.priors.stored import load_mix
 from genrec.ragged import Int64, Ragged
@@ -54,17 +56,21 @@ class Live:
     profiler: Profiler
     spoken: Spoken
     edition: int = 0
+    timelines: TimelineMaker | None = None
+    """None where the bundle holds no detector."""
 
     @classmethod
     def open(cls, bundle: Bundle) -> Live:
-        everything = np.ones(len(bundle.catalog), dtype=bool)
+        everything, profiler = np.ones(len(bundle.catalog), dtype=bool), Profiler.of(bundle.catalog)
+        detector = detector_of(bundle)
         return cls(
             bundle,
             bundle.catalog,
             everything,
             load_mix(bundle.folder / "priors", bundle.manifest.prior_weights),
-            Profiler.of(bundle.catalog),
+            profiler,
             Spoken(bundle.catalog),
+            timelines=None if detector is None else TimelineMaker(detector, profiler),
         )
 
     @property
@@ -78,7 +84,7 @@ class Live:
         mix = extended_mix(self.mix, len(catalog)) if len(catalog) > len(self.catalog) else self.mix
         mask = availability(catalog, self.available, changes)
         spoken = self.spoken if catalog is self.catalog else Spoken(catalog)
-        return Live(self.bundle, catalog, mask, mix, self.profiler, spoken, edition)
+        return Live(self.bundle, catalog, mask, mix, self.profiler, spoken, edition, self.timelines)
 
     def vectors(self, items: Int64) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Unit text vectors, float32 [items, dimensions]; without a content prior nothing is like anything."""

@@ -84,6 +84,7 @@ LAYERS = {
     "client": 1,
     "changing": 5,
     "renewing": 5,
+    "refreshing": 5,
     "talking": 5,
     "leaning": 5,
     "reader": 5,

@@ -143,7 +143,7 @@ def parent(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def refreshed(grown_data: Path, parent: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    options = ("--start", str(parent.folder), "--config", str(CONFIGS / "refresh.yaml"))
+    options = ("--start", str(parent.folder), "--config", str(CONFIGS / "start.yaml"))
     out = tmp_path_factory.mktemp("refreshed") / "bundle"
     return Bundle.open(trained_here(grown_data, out, *ADAPTED, "optimiser.learning_rate=0.01", options=options))
 

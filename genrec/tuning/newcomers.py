@@ -22,16 +22,28 @@ Float32 = npt.NDArray[np.float32]
 
 
 def settle(model: torch.nn.Module, vocabulary: Vocabulary, index: ItemIndex, known: Bool, vectors: Float32) -> int:
-    """known: bool [items]; vectors: float32 [items, d]. Returns how many items were settled, 0 where codes are shared
-    or weights are an adapter's."""
+    """known: bool [items]; vectors: float32 [items, d]. Returns how many items were settled, 0 where codes are shared.
+
+    Under an adapter its own rows of the codes are those that move."""
     fresh = np.flatnonzero(~known)
-    if index.levels > 1 or isinstance(model, PeftModel) or not known.any() or not len(fresh):
+    if index.levels > 1 or not known.any() or not len(fresh):
         return 0
-    assert isinstance(model, PreTrainedModel)
-    tokens = torch.from_numpy(vocabulary.code_ids[0][index.codes[:, 0]])
     near, weights = likes(vectors, known, fresh)
-    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()  # type: ignore[no-untyped-call]
-    for table in {embedding.weight, head.weight}:  # one where they are tied
-        rows = table.data[tokens[torch.from_numpy(near)]]
-        table.data[tokens[torch.from_numpy(fresh)]] = (rows * torch.from_numpy(weights)[..., None]).sum(1)
+    for table, first in _tables(model, vocabulary):
+        places = torch.from_numpy(index.codes[:, 0]) if first is None else first[torch.from_numpy(index.codes[:, 0])]
+        rows = table.data[places[torch.from_numpy(near)]]
+        table.data[places[torch.from_numpy(fresh)]] = (rows * torch.from_numpy(weights)[..., None]).sum(1)
     return len(fresh)
+
+
+def _tables(model: torch.nn.Module, vocabulary: Vocabulary) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Embedding and head, one where they are tied, each with the row of every code; None: the code's own number, in an
+    adapter that lists the codes in their order."""
+    plain = model.get_base_model() if isinstance(model, PeftModel) else model
+    assert isinstance(plain, PreTrainedModel)
+    found: dict[int, tuple[torch.Tensor, torch.Tensor | None]] = {}
+    for module in (plain.get_input_embeddings(), plain.get_output_embeddings()):  # type: ignore[no-untyped-call]
+        adapter = getattr(module, "token_adapter", None)
+        table = module.weight if adapter is None else adapter.trainable_tokens_delta["default"]
+        found[id(table)] = (table, torch.from_numpy(vocabulary.code_ids[0]) if adapter is None else None)
+    return list(found.values())

@@ -6,6 +6,7 @@ Looks at validation cases only; the test is `genrec evaluate`'s.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,17 +18,20 @@ from peft import PeftModel
 
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, Manifest
-from genrec.errors import ConfigError
+from genrec.errors import ConfigError, DataError
 from genrec.evaluation.baselines import recent_popularity
 from genrec.evaluation.baselines.ease import GRID, tune
 from genrec.evaluation.generative import GenerativeRanker
 from genrec.evaluation.metrics.ndcg import ndcg
 from genrec.evaluation.protocol import evaluate
 from genrec.evaluation.ranker import rank_scores
+from genrec.following import learn
 from genrec.formats import Dataset
 from genrec.fusing import Bool, Fusion
 from genrec.indexing import Built
 from genrec.interactions import Histories, Interactions
+from genrec.interest.drift import Detector
+from genrec.interest.stored import FILE, save_detector
 from genrec.items.codes import Float32
 from genrec.items.text import encoder_name
 from genrec.model.loading import engine_of
@@ -42,6 +46,7 @@ from genrec.tuning.model import context_of
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.weighing import chosen_weights
 
+log = logging.getLogger("genrec.sft")
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 1e6)
 """Events until a choice counts half for the collaborative and the content prior; the last hardly forgets."""
 TRIED = 600
@@ -79,6 +84,8 @@ def save(
         base=settings.base if parent is None else parent.manifest.base,
         revision=settings.revision if parent is None else parent.manifest.revision,
         parent=None if parent is None else parent.version,
+        learnt_until=int(split.train.table["timestamp"][-1]),
+        lineage=() if parent is None else parent.manifest.lineage,
         adapter=None if settings.adapter == "full" else settings.adapter,
         encoder=encoder_name(settings.items.encoder) if parent is None else parent.manifest.encoder,
         language=asking.prompts.language,
@@ -91,6 +98,7 @@ def save(
         seed=settings.optimiser.seed,
         metrics={f"validation {name}": values for name, values in metrics.items()},
     )
+    detector = _detector(settings, histories, built)
     return Bundle.write(
         out,
         manifest,
@@ -98,7 +106,7 @@ def save(
         index=built.index,
         space=built.space,
         prompts=asking.prompts,
-        weights=lambda folder: _write(folder, model, asking.vocabulary, priors, mix.fresh),
+        weights=lambda folder: _write(folder, model, asking.vocabulary, priors, mix.fresh, detector),
         card=model_card(manifest, len(split.train), len(histories), len(data.catalog)),
     )
 
@@ -162,7 +170,31 @@ def data_hash(interactions: Interactions) -> str:
     return found.hexdigest()[:16]
 
 
+def _detector(settings: SftSettings, histories: Histories, built: Built) -> Detector | None:
+    """What notices that a person's interest moves; None where the log is too small to calibrate it."""
+    if not settings.follow:
+        return None
+    try:
+        return learn(histories, built.index)
+    except (ConfigError, DataError) as error:
+        log.info("no detector of changes: %s", error.problem)
+        return None
+
+
 def _write(
+    folder: Path,
+    model: torch.nn.Module,
+    vocabulary: object,
+    priors: Sequence[Stored],
+    fresh: StandIns | None,
+    detector: Detector | None,
+) -> None:
+    write_weights(folder, model, vocabulary, priors, fresh)
+    if detector is not None:
+        save_detector(detector, folder / FILE)
+
+
+def write_weights(
     folder: Path, model: torch.nn.Module, vocabulary: object, priors: Sequence[Stored], fresh: StandIns | None
 ) -> None:
     """model/ as transformers loads it, adapter/ as peft does, priors/."""
