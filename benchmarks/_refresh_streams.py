@@ -4,11 +4,12 @@ benchmarks/refresh.py."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import PreTrainedModel
 
@@ -23,13 +24,14 @@ from genrec.model.base import ScratchConfig, scratch
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
 from genrec.preparing import load
 from genrec.prompting import load_prompts
-from genrec.ragged import Int64, Ragged
+from genrec.ragged import Ragged
 from genrec.recommender import Recommender
 from genrec.resources import folder
 from genrec.splitting import Cases, global_time
 from genrec.tuning.evolving import Taught
 from genrec.tuning.result import sample
 
+Bool = npt.NDArray[np.bool_]
 WEEK = 7 * 86400
 CASES = 500
 """Cases of a block that are asked, drawn with a seed."""
@@ -115,7 +117,7 @@ def _next_cases(log: Interactions, ids: list[str], cut: int) -> Cases:
     return global_time(log, ids, valid=0.0, test=share).test
 
 
-def _taught(items: Ragged, new: np.ndarray, asking: NextItemPrompt, late: np.ndarray) -> Taught:
+def _taught(items: Ragged, new: Bool, asking: NextItemPrompt, late: Bool) -> Taught:
     """late: events of this block and the one before."""
     chosen = partial(chosen_items, head=asking.head, semantic=asking.semantic, window=asking.window)
     plain = partial(next_item, head=asking.head, semantic=asking.semantic, window=asking.window)
@@ -204,16 +206,6 @@ def _index(written: dict[str, list[str]]) -> ItemIndex:
             row[-1] = (row[-1] + 1) % 256
         taken.add(tuple(row.tolist()))
     return ItemIndex(items, codes, (256,) * 4, np.zeros((4, 256, 1), dtype=np.float32))
-
-
-def with_cases(stream: Stream, most: int) -> Stream:
-    """The same, with at most so many cases a step."""
-    steps = [replace(step, tests=sample(step.tests, most, 0)) for step in stream.steps]
-    return replace(stream, steps=steps)
-
-
-def codes_of(stream: Stream, items: Int64) -> Int64:
-    return stream.index.codes[items]
 
 
 def parameters(model: torch.nn.Module) -> int:

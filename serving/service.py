@@ -116,6 +116,8 @@ class Service:
         """Takes over the bundle that lies in the place of ours, if it is another: requests in work keep the old one,
         those after it get the new one, none waits for it. What cannot be loaded is left where it is, and said once."""
         lying = await asyncio.to_thread(_lying, self.settings.bundle)
+        if lying == self.live.version:
+            self.room.reconcile()
         if lying in ("", self.live.version, self._refused):
             return
         try:

@@ -34,20 +34,21 @@ FAST = (
     "least=10", "valid=0.4", "explain=0", "lora.rank=2", "optimiser.epochs=1", "optimiser.evaluations=1",
     "optimiser.learning_rate=0.01",
 )  # fmt: skip
-VIEWERS, LENGTH = 30, 6
+VIEWERS, LENGTH = 60, 6
 NEW = 3  # the row of a film that the tiny world lacks
 
 
 def later(data: Path, out: Path) -> Path:
-    """The tiny data, and then viewers who all choose the same rare films one after the other; the last one is new."""
+    """The tiny data, and then viewers who all choose the same rare films one after the other, each of them a little
+    later than the viewer before; the last film is new."""
     known, films = load(data), load_films().table
     catalog = pl.concat([known.catalog.table, films[[NEW]]], how="diagonal_relaxed")
     counts = known.interactions.table["item_id"].value_counts().sort("count", "item_id")
     path = [*counts["item_id"][: LENGTH - 1].to_list(), films["item_id"][NEW]]
     end = int(known.interactions.table["timestamp"][-1])
     rows = [
-        (user, item, end + 100 * (place + 1))
-        for user in [f"later{one}" for one in range(VIEWERS)] for place, item in enumerate(path)
+        (f"later{one}", item, end + 15 * one + 100 * (place + 1))
+        for one in range(VIEWERS) for place, item in enumerate(path)
     ]  # fmt: skip
     table = known.interactions.table.select("user_id", "item_id", "timestamp")
     more = pl.DataFrame(rows, schema=table.schema, orient="row")

@@ -7,6 +7,7 @@ came before the block and is merged; a short-term one, fresh for every block, li
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,7 @@ class Refresher:
     def _train(self, model: Weights, train: Examples, name: str, loss: Loss = cross_entropy) -> None:
         """Best weights on validation; at least one step is tried."""
         optimiser = self.settings.optimiser
+        shutil.rmtree(self.run / name, ignore_errors=True)
         made = trainer(
             model, self.vocabulary.tokenizer, train, self.valid, optimiser, self.run / name, passes=optimiser.epochs,
             quiet=self.quiet, loss=loss,

@@ -138,6 +138,7 @@ class EngineRoom:
             if found != version or self._run is None or not self.up:
                 raise EngineDown("another bundle")
             self._run.send(Use(version))
+            self._loaded = version
         elif self.up and self._run is not None:  # vLLM has no room for two: slates of the priors until it is back
             self._run.end()
             self.up = False
@@ -146,6 +147,11 @@ class EngineRoom:
             self._run.send(change)
         if self._run is not None and not self.up and self._loaded == version:
             self._begin(self._run)
+
+    def reconcile(self) -> None:
+        """The server's own bundle lies in the place: a process that loaded what lay there before begins anew."""
+        if self._version and self._run is not None and self._loaded not in ("", self._version):
+            self._run.end()
 
     async def ask(self, task: str, message: Callable[[int, float], Any], timeout_s: float | None = None) -> Any:
         """The answer to message(number, deadline).

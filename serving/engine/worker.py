@@ -180,7 +180,8 @@ class Desk:
         if isinstance(message, Change):
             return self._change(message)
         if isinstance(message, Use):
-            return self._use(message)
+            self._use(message)
+            return None
         if isinstance(message, Load):
             threading.Thread(target=self._load, args=(message,), daemon=True).start()
             return None

@@ -23,7 +23,7 @@ from genrec.bundle import Bundle
 from tests.helpers.running import ROOT, Done, Tiny
 from tests.helpers.server import Server
 
-CALM, SHIFTED, LENGTH = 60, 30, 6
+CALM, SHIFTED, LENGTH = 60, 60, 6
 SETTINGS = (
     "least=10", "valid=0.4", "explain=0", "lora.rank=4", "optimiser.epochs=4", "optimiser.learning_rate=0.01",
     "optimiser.evaluations=2",
@@ -96,7 +96,8 @@ def test_interest_shifts_and_the_server_follows_without_a_restart(
 ) -> None:
     bundle = Path(shutil.copytree(tiny.bundle, tmp_path / "bundle"))
     store, catalog = f"sqlite:///{tmp_path}/events.db", Bundle.open(bundle).catalog
-    settings = ["refresh_s=0.2", "cached=0", "limits.rate=100000", "limits.burst=100000", "drain_s=0"]
+    settings = ["refresh_s=0.2", "cached=0", "limits.rate=100000", "limits.burst=100000", "drain_s=0",
+                "engine.timeout_s=60"]  # fmt: skip
     ask = ("refresh", "--bundle", bundle, "--data", tiny.data, "--store", store, "--drift", "--calm", "50", "--quiet")
     with Server(bundle, store, settings) as server, server.http() as http:
         before, engine, now = Bundle.open(bundle).version, server.engine(), int(time.time())
@@ -109,11 +110,13 @@ def test_interest_shifts_and_the_server_follows_without_a_restart(
         assert (waiting.code, "not yet due" in waiting.out) == (0, True), waiting
         first = slate(http, "shifted0")
         rare = [item for item in catalog.item_ids if item not in {event["item_id"] for event in calm} | set(first)]
-        path = rare[: LENGTH + 1]
-        shown = [slate(http, f"shifted{one}") for one in range(SHIFTED)]
+        path = rare[:LENGTH]
+        for one in range(1, SHIFTED):
+            slate(http, f"shifted{one}")
         posted(http, [
-            {"user_id": f"shifted{one}", "item_id": path[place], "kind": "click", "timestamp": now + 200 + 10 * place}
-            for one in range(len(shown)) for place in range(LENGTH)
+            {"user_id": f"shifted{one}", "item_id": path[place], "kind": "click",
+             "timestamp": now + 200 + 15 * one + 100 * place}
+            for one in range(SHIFTED) for place in range(LENGTH)
         ])  # fmt: skip
         old = slate(http, "shifted0")
 
