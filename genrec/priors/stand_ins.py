@@ -112,11 +112,11 @@ class StandIns:
         return cls(items.astype(np.int64), near.astype(np.int64), weights.astype(np.float32), float(lift[0]))
 
 
-def likes(vectors: Float32, known: Bool, fresh: Int64) -> tuple[Int64, Float32]:
+def likes(vectors: Float32, known: Bool, fresh: Int64, nearest: int = NEAREST) -> tuple[Int64, Float32]:
     """The nearest known items of each fresh one, int64 [fresh, nearest], and their weights, which sum to 1."""
     old = np.flatnonzero(known)
     scaled = unit(vectors)
-    most = min(NEAREST, len(old))
+    most = min(nearest, len(old))
     near, weights = [np.zeros((0, most), dtype=np.int64)], [np.zeros((0, most), dtype=np.float32)]
     for start in range(0, len(fresh), _AT_ONCE):
         cosine = scaled[fresh[start : start + _AT_ONCE]] @ scaled[old].T

@@ -19,6 +19,8 @@ from genrec.priors.stand_ins import likes
 
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
+NEAREST = 5
+"""Known items that a row is the mean of: of more, rows are so much alike that the model singles out none."""
 
 
 def settle(model: torch.nn.Module, vocabulary: Vocabulary, index: ItemIndex, known: Bool, vectors: Float32) -> int:
@@ -28,7 +30,7 @@ def settle(model: torch.nn.Module, vocabulary: Vocabulary, index: ItemIndex, kno
     fresh = np.flatnonzero(~known)
     if index.levels > 1 or not known.any() or not len(fresh):
         return 0
-    near, weights = likes(vectors, known, fresh)
+    near, weights = likes(vectors, known, fresh, NEAREST)
     for table, first in _tables(model, vocabulary):
         places = torch.from_numpy(index.codes[:, 0]) if first is None else first[torch.from_numpy(index.codes[:, 0])]
         rows = table.data[places[torch.from_numpy(near)]]

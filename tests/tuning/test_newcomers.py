@@ -6,7 +6,7 @@ import torch
 
 from genrec.items.index import ItemIndex
 from genrec.priors.stand_ins import likes
-from genrec.tuning.newcomers import settle
+from genrec.tuning.newcomers import NEAREST, settle
 from tests.helpers.small_bundles import base_model, vocabulary_for
 from tests.helpers.toyworld import grid
 
@@ -25,7 +25,7 @@ def test_the_model_gives_a_new_item_the_mean_of_its_likes(tied: bool) -> None:
         before = model(prompt).logits[0, -1, tokens].numpy()
         assert settle(model, vocabulary, index, KNOWN, VECTORS) == 2
         after = model(prompt).logits[0, -1, tokens].numpy()
-    near, weights = likes(VECTORS, KNOWN, np.array([3, 4]))
+    near, weights = likes(VECTORS, KNOWN, np.array([3, 4]), NEAREST)
     np.testing.assert_allclose(after[:3], before[:3], rtol=1e-5)
     np.testing.assert_allclose(after[3:], (weights * before[near]).sum(axis=1), rtol=1e-3, atol=1e-4)
 
