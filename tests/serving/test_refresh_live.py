@@ -117,7 +117,8 @@ def test_interest_shifts_and_the_server_follows_without_a_restart(
                 "engine.timeout_s=60"]  # fmt: skip
     ask = ("refresh", "--bundle", bundle, "--data", tiny.data, "--store", store, "--drift", "--calm", "50", "--quiet")
     with Server(bundle, store, settings) as server, server.http() as http:
-        before, engine, now = Bundle.open(bundle).version, server.engine(), int(time.time())
+        before, now = Bundle.open(bundle).version, int(time.time())
+        engine, starts = server.engine(), server.metric("genrec_engine_starts_total")
 
         # Viewers who choose what stands first, then others whose choices are of one kind that no slate shows.
         calm = [{"user_id": f"calm{one}", "item_id": slate(http, f"calm{one}")[one % 3], "kind": "click"}
@@ -155,7 +156,7 @@ def test_interest_shifts_and_the_server_follows_without_a_restart(
         assert set(answers) == {(200, False)}
         assert new != old
         assert server.engine() == engine
-        assert server.metric("genrec_engine_starts_total") == 1
+        assert server.metric("genrec_engine_starts_total") == starts
         assert server.metric("genrec_bundles_total") == 1
         models = {row["model"] for row in http.get("/v1/metrics/online").json()["rows"]}
         assert models == {before, child.version}
