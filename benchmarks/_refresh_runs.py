@@ -36,7 +36,7 @@ def strategy(name: str, epochs: float, cumulative: float) -> RefreshSettings:
     kind, _, how = name.partition(".")
     rates = {"evolving": 1e-3, "two": 1e-3, "continued": 3e-4, "cumulative": 3e-3}
     return RefreshSettings(
-        strategy=kind,  # type: ignore[arg-type]
+        strategy=kind,
         proximal=ProximalSettings(
             kind="kl" if how == "kl" else "l2", weight={"": 0.01, "kl": 2.0, "free": 0.0}[how]
         ),
@@ -91,7 +91,7 @@ def _take(stream: Stream, settings: RefreshSettings, name: str, number: int, bef
     found["likelihood"] = likelihood(stream, model, step.tests)
     _written(model, place / "weights")
     shutil.rmtree(place / "run", ignore_errors=True)
-    np.savez(place / "values.npz", **found)
+    np.savez(place / "values.npz", **found)  # type: ignore[arg-type]
     told = {"cpu_seconds": seconds, "parameters": parameters(model)}
     (place / "told.json").write_text(json.dumps(told))
     shown = {key: round(float(one.mean()), 4) for key, one in found.items()}

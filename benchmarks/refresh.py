@@ -45,7 +45,7 @@ def main() -> None:
     arguments = _arguments()
     quiet_models()
     claims: list[Claim] = []
-    config: dict[str, Any] = _config() | {"epochs": arguments.epochs, "cumulative_epochs": arguments.cumulative}
+    config: dict[str, Any] = {"epochs": arguments.epochs, "cumulative_epochs": arguments.cumulative}
     for name in arguments.only:
         print(f"part: {name}", flush=True)
         stream = _stream(name, arguments)
@@ -54,7 +54,7 @@ def main() -> None:
         else:
             found, measured = refreshes(stream, arguments)
         claims += found
-        config[name] = measured
+        config = _config() | config | {name: measured}  # another part may have ended meanwhile
         write_results("refresh", config, claims, keep=True)
 
 

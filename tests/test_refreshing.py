@@ -75,7 +75,7 @@ def refreshed(bundle: Path, data: Path, *words: str) -> dict[str, Any]:
 @pytest.mark.parametrize("strategy", ["evolving", "two", "continued", "cumulative"])
 def test_a_better_child_takes_the_place(strategy: str, tiny: Tiny, grown_data: Path, tmp_path: Path) -> None:
     place = Path(shutil.copytree(tiny.bundle, tmp_path / "bundle"))
-    parent = Bundle.open(place)
+    parent = Bundle.open(tiny.bundle)  # a bundle reads its folder when it is asked, and the place gets another
     report = refreshed(place, grown_data, f"strategy={strategy}", *FAST)
     child = Bundle.open(place)
     assert (report["published"], report["version"], report["parent"]) == (True, child.version, parent.version)

@@ -95,7 +95,7 @@ class Refresher:
 
     def _anew(self, like: PreTrainedModel) -> PreTrainedModel:
         torch.manual_seed(self.settings.optimiser.seed)
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(like.config)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(like.config)  # type: ignore[no-untyped-call]
         if self.shared and not like.config.tie_word_embeddings:
             share_rows(model, self.vocabulary, self.index, self.shared)
         add_dropout(model, self.dropout)  # type: ignore[arg-type]

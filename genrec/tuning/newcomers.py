@@ -47,5 +47,6 @@ def _tables(model: torch.nn.Module, vocabulary: Vocabulary) -> list[tuple[torch.
     for module in (plain.get_input_embeddings(), plain.get_output_embeddings()):  # type: ignore[no-untyped-call]
         adapter = getattr(module, "token_adapter", None)
         table = module.weight if adapter is None else adapter.trainable_tokens_delta["default"]
+        assert isinstance(table, torch.Tensor)
         found[id(table)] = (table, torch.from_numpy(vocabulary.code_ids[0]) if adapter is None else None)
     return list(found.values())

@@ -25,13 +25,14 @@ from genrec.evaluation.generative import GenerativeRanker
 from genrec.evaluation.metrics.ndcg import ndcg
 from genrec.evaluation.protocol import evaluate
 from genrec.evaluation.ranker import rank_scores
-from genrec.following import learn
+from genrec.following import FollowConfig, learn
 from genrec.formats import Dataset
 from genrec.fusing import Bool, Fusion
 from genrec.indexing import Built
 from genrec.interactions import Histories, Interactions
 from genrec.interest.drift import Detector
 from genrec.interest.stored import FILE, save_detector
+from genrec.interest.topics import TopicsConfig
 from genrec.items.codes import Float32
 from genrec.items.text import encoder_name
 from genrec.model.loading import engine_of
@@ -53,6 +54,8 @@ TRIED = 600
 """Validation cases that half-lives are chosen on."""
 WEIGHED = 2000
 """Validation cases that weights are fitted on."""
+FOLLOWED = 30_000
+"""Items up to which a detector of changes is learnt with a bundle: every item is compared with every other."""
 _METRICS = ("recall@10", "ndcg@10")
 P = TypeVar("P", bound=Prior)
 
@@ -171,11 +174,12 @@ def data_hash(interactions: Interactions) -> str:
 
 
 def _detector(settings: SftSettings, histories: Histories, built: Built) -> Detector | None:
-    """What notices that a person's interest moves; None where the log is too small to calibrate it."""
-    if not settings.follow:
+    """What notices that a person's interest moves; None where the log is too small to calibrate it, or the catalog too
+    large."""
+    if not settings.follow or len(built.index) > FOLLOWED:
         return None
     try:
-        return learn(histories, built.index)
+        return learn(histories, built.index, FollowConfig(topics=TopicsConfig(most=100_000)))
     except (ConfigError, DataError) as error:
         log.info("no detector of changes: %s", error.problem)
         return None

@@ -133,7 +133,8 @@ class SftSettings(BaseModel):
     window: int | None = Field(None, ge=2)
     """Items of a history that a prompt shows; None: as many as 95 of 100 histories have, 10 to 50."""
     follow: bool = True
-    """Whether the bundle gets a detector of changes of interest, for timelines, where the log is large enough."""
+    """Whether the bundle gets a detector of changes of interest, for timelines, where the log is large enough and
+    the catalog not too large."""
     items: ItemSettings = ItemSettings()
     split: SplitSettings = SplitSettings()
     sequence: SequenceSettings = SequenceSettings()

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import runpy
-import shutil
 import sys
 import threading
 import time
@@ -16,10 +15,15 @@ from typing import Any
 from unittest import mock
 
 import httpx
+import numpy as np
 import pytest
 
 from genrec import programs
 from genrec.bundle import Bundle
+from genrec.interest.drift import Detector, Usual
+from genrec.interest.filtering import Filter
+from genrec.interest.stored import FILE, save_detector
+from genrec.interest.topics import Topics, TopicsConfig
 from tests.helpers.running import ROOT, Done, Tiny
 from tests.helpers.server import Server
 
@@ -89,18 +93,32 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
+def with_detector(source: Path, out: Path) -> Path:
+    """The bundle with a detector of two topics, halves of its catalog, that nothing alarms."""
+    bundle = Bundle.open(source)
+    items = len(bundle.catalog)
+    chances = np.full((2, items), 0.5 / items)
+    chances[0, : items // 2] = chances[1, items // 2 :] = 1.5 / items
+    topics = Topics(TopicsConfig(), chances / chances.sum(axis=1, keepdims=True), np.full(items, 1 / items))
+    usual = Usual(np.array([1.0, 50.0]), np.zeros(2), np.ones(2))
+    detector = Detector(Filter(topics), usual, 1e6, 1e-4)
+    bundle.extended(out, lambda folder: save_detector(detector, folder / FILE))
+    return out
+
+
 @pytest.mark.filterwarnings("ignore")  # the trainer's
 @pytest.mark.usefixtures("here")
 def test_interest_shifts_and_the_server_follows_without_a_restart(
     tiny: Tiny, tmp_path: Path, genrec_command: Callable[..., Done]
 ) -> None:
-    bundle = Path(shutil.copytree(tiny.bundle, tmp_path / "bundle"))
+    bundle = with_detector(tiny.bundle, tmp_path / "bundle")
     store, catalog = f"sqlite:///{tmp_path}/events.db", Bundle.open(bundle).catalog
     settings = ["refresh_s=0.2", "cached=0", "limits.rate=100000", "limits.burst=100000", "drain_s=0",
                 "engine.timeout_s=60"]  # fmt: skip
     ask = ("refresh", "--bundle", bundle, "--data", tiny.data, "--store", store, "--drift", "--calm", "50", "--quiet")
     with Server(bundle, store, settings) as server, server.http() as http:
-        before, engine, now = Bundle.open(bundle).version, server.engine(), int(time.time())
+        before, now = Bundle.open(bundle).version, int(time.time())
+        engine, starts = server.engine(), server.metric("genrec_engine_starts_total")
 
         # Viewers who choose what stands first, then others whose choices are of one kind that no slate shows.
         calm = [{"user_id": f"calm{one}", "item_id": slate(http, f"calm{one}")[one % 3], "kind": "click"}
@@ -119,6 +137,10 @@ def test_interest_shifts_and_the_server_follows_without_a_restart(
             for one in range(SHIFTED) for place in range(LENGTH)
         ])  # fmt: skip
         old = slate(http, "shifted0")
+        timeline = http.get("/v1/interests/shifted0").json()
+        assert [one["choices"] for one in timeline["segments"]] == [LENGTH]
+        assert (timeline["model"], timeline["false_alarms"]) == (before, 1e-4)
+        assert http.get("/v1/interests/nobody").json()["segments"] == []
 
         # Alarm, refresh, takeover: while requests go on.
         with asking(server, catalog.item_ids[:3]) as answers:
@@ -134,7 +156,7 @@ def test_interest_shifts_and_the_server_follows_without_a_restart(
         assert set(answers) == {(200, False)}
         assert new != old
         assert server.engine() == engine
-        assert server.metric("genrec_engine_starts_total") == 1
+        assert server.metric("genrec_engine_starts_total") == starts
         assert server.metric("genrec_bundles_total") == 1
         models = {row["model"] for row in http.get("/v1/metrics/online").json()["rows"]}
         assert models == {before, child.version}

@@ -194,6 +194,12 @@ def test_a_user_is_exported_and_erased(http: httpx.Client) -> None:
     assert ask(http, user_id="sam/with slash")["window"]["shown"] == 0
 
 
+def test_a_bundle_of_too_little_data_tells_no_timelines(http: httpx.Client) -> None:
+    answer = http.get("/v1/interests/ann")
+    assert answer.status_code == 404
+    assert "no detector" in answer.json()["error"]["message"]
+
+
 def test_feedback_is_counted_by_slot(http: httpx.Client) -> None:
     post(http, "fay", ITEMS[:2])
     slate = ask(http, user_id="fay", k=2)
