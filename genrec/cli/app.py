@@ -37,7 +37,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 
 def application() -> typer.Typer:
     app = typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", epilog=EXIT_CODES,
+        add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich", epilog=EXIT_CODES,
         help="A generative recommender: a causal language model that writes the next item, and says why.",
     )  # fmt: skip
     app.callback(invoke_without_command=True)(_root)
