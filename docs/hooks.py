@@ -1,4 +1,4 @@
-"""What mkdocs does beside its own work: adds the pages of reference, and turns links that leave docs/ into names of files.
+"""What mkdocs does beside its own work: adds the pages of reference, and makes names of links that leave docs/.
 
 The pages are read in the repository, too, where such links lead somewhere; a site holds docs/ only.
 """

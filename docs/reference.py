@@ -34,7 +34,7 @@ from serving.settings import ServeSettings  # noqa: E402
 SETTINGS: dict[str, tuple[type[BaseModel], str]] = {
     "Training": (SftSettings, "`genrec train`, `genrec index`, `training/sft.py`; files in `training/configs`."),
     "Reading requests": (ReadingSettings, "`genrec train-chat`, `training/chat.py`."),
-    "Serving": (ServeSettings, "`genrec serve`; `GENREC_ENGINE__TIMEOUT_S=3` in the environment is `engine.timeout_s=3`."),
+    "Serving": (ServeSettings, "`genrec serve`; in the environment `GENREC_ENGINE__TIMEOUT_S` is `engine.timeout_s`."),
     "Preparing": (PrepareConfig, "`genrec prepare`, by its flags; `genrec.prepare` from Python."),
 }  # fmt: skip
 
@@ -122,9 +122,10 @@ def _prose(kind: type) -> Iterator[tuple[str, str]]:
         return
     assert isinstance(body, ast.ClassDef)
     for first, then in zip(body.body, body.body[1:], strict=False):
-        if isinstance(first, ast.AnnAssign) and isinstance(first.target, ast.Name) and isinstance(then, ast.Expr):
-            if isinstance(then.value, ast.Constant) and isinstance(then.value.value, str):
-                yield first.target.id, inspect.cleandoc(then.value.value)
+        named = isinstance(first, ast.AnnAssign) and isinstance(first.target, ast.Name)
+        said = then.value if isinstance(then, ast.Expr) else None
+        if named and isinstance(said, ast.Constant) and isinstance(said.value, str):
+            yield first.target.id, inspect.cleandoc(said.value)
 
 
 def _value(value: Any) -> str:

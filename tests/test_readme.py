@@ -1,4 +1,4 @@
-"""The README tells the truth: its snippets run, its links lead somewhere, its make targets exist."""
+"""README and guide tell the truth: their snippets run, their links lead somewhere, their make targets exist."""
 
 import os
 import re
@@ -15,16 +15,23 @@ import pytest
 from tests.helpers.running import ROOT, TINY, Done
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
 TITLES = ("Green Tea", "Teapot", "Tea Strainer", "Coffee", "Coffee Mill", "Milk Jug", "Sugar", "Biscuits")
 HEAVY = {"train": TINY}  # command → what makes it small
 
 
-def snippets(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+def snippets(language: str, text: str = TEXT) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def commands() -> list[list[str]]:
-    return [shlex.split(line) for block in snippets("sh") for line in block.splitlines() if line.strip()]
+def commands(text: str = TEXT) -> list[list[str]]:
+    return [shlex.split(line) for block in snippets("sh", text) for line in block.splitlines() if line.strip()]
+
+
+def told() -> list[list[str]]:
+    """The commands of the README, then those that the guide adds, each once: the guide goes on with the same files."""
+    found = [*commands(), *(words for page in GUIDE for words in commands(page.read_text(encoding="utf-8")))]
+    return [words for place, words in enumerate(found) if words not in found[:place]]
 
 
 @pytest.fixture
@@ -41,18 +48,19 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_make_targets_exist() -> None:
     targets = [words[1] for words in commands() if words[0] == "make"]
-    assert {"setup", "demo"} <= set(targets)
+    assert {"setup", "serve"} <= set(targets)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert [name for name in targets if not re.search(rf"^{name}:", makefile, flags=re.MULTILINE)] == []
     assert "genrec demo" in makefile
 
 
 def test_every_other_line_is_a_genrec_command() -> None:
-    assert {words[0] for words in commands()} == {"make", "genrec"}
+    assert {words[0] for words in told()} == {"make", "genrec"}
 
 
+@pytest.mark.timeout(300)
 def test_the_snippets_run_in_their_order(shop: Path, genrec_command: Callable[..., Done]) -> None:
-    for words in commands():
+    for words in told():
         if words[:2] == ["genrec", "serve"]:
             answers(words)
         elif words[0] == "genrec":
@@ -80,10 +88,9 @@ def answers(words: list[str]) -> None:
 
 
 def test_the_links_lead_somewhere() -> None:
-    for name in ("README.md", "docs/architecture.md", "CONTRIBUTING.md"):
-        page = ROOT / name
+    for page in (ROOT / "README.md", ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md", *GUIDE):
         targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
-        assert [target for target in targets if not (page.parent / target).exists()] == [], name
+        assert [target for target in targets if not (page.parent / target).exists()] == [], page
 
 
 def test_the_map_names_files_that_exist() -> None:
