@@ -12,11 +12,19 @@ from pathlib import Path
 
 import polars as pl
 
+from genrec import resources
 from genrec.catalog import Catalog
 from genrec.formats import Dataset, dataset
 from genrec.formats.report import Tally
 from genrec.interactions import Interactions
+from genrec.preparing import save
+from genrec.programs import run_training
 
+_CONFIG = resources.folder("training") / "configs" / "demo.yaml"
+_OVERRIDES = (
+    "split.valid=0.06", "split.test=0.01", "mixture.item_to_id=0.05", "mixture.explain=0", "sequence.taught=0.7",
+    "sequence.max_seconds=120", "optimiser.max_seconds=300",
+)  # fmt: skip
 _LISTS = {"genre": "genres", "director": "director", "actor": "cast", "writer": "writer", "language": "language"}
 
 
@@ -75,6 +83,16 @@ def as_data(folder: Path) -> Dataset:
             for order, (user, items) in enumerate(sequences.items()) for place, item in enumerate(items)]  # fmt: skip
     table = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
     return dataset(Interactions.from_table(table), known.table, Tally("OpenDialKG, film dialogues, training part"))
+
+
+def trained(folder: Path, out: Path) -> Path:
+    """The bundle in `out`, trained on learnable dialogues alone where there is none yet; folder: the data set."""
+    bundle = out / "bundle"
+    if not bundle.is_dir():
+        save(as_data(folder), out / "data")
+        words = ["--data", str(out / "data"), "--out", str(bundle), "--config", str(_CONFIG), "--quiet", *_OVERRIDES]
+        run_training("sft.py", words)
+    return bundle
 
 
 def _plain(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import polars as pl
 from rapidfuzz import fuzz
 
-from benchmarks._chat_dialogues import Turn, catalog, learnable, turns
+from benchmarks._chat_dialogues import Turn, catalog, learnable, trained, turns
 from benchmarks._chat_encoder import EncoderReader
 from genrec.benchmarking import Claim, claim
 from genrec.catalog import Catalog
@@ -32,6 +33,7 @@ SLOTS = {"GENRE": "genres", "TITLE": "", "ACTOR": "cast", "KEYWORDS": ""}
 KS = (1, 10, 50)
 _ALIKE = 85.0
 Said = list[tuple[str, str]]
+Read = tuple[list[int], np.ndarray[Any, Any]]
 
 
 def iard(reader: Reader, shared: Path, books: dict[Language, Phrasebook]) -> tuple[list[Claim], dict[str, Any]]:
@@ -111,9 +113,9 @@ def _f1(counts: np.ndarray[Any, Any]) -> float:
 
 
 def opendialkg(reader: Reader, shared: Path, folder: Path) -> tuple[list[Claim], dict[str, Any]]:
-    """Recall of what was recommended in test turns; folder: bundle/, trained on learnable dialogues alone."""
+    """Recall of what was recommended in test turns; folder: keeps the bundle that is trained on learnable dialogues."""
     known = catalog(shared)
-    recommender, own = Recommender.open(folder / "bundle"), reader.of(known)
+    recommender, own = Recommender.open(trained(shared, folder)), reader.of(known)
     texts = encode_texts(item_texts(known), cache=folder / "cache")
     system = _System(recommender, own, known)
     valid = turns(shared, "valid", known)[:200]
@@ -147,10 +149,11 @@ class _System:
 
     def __init__(self, recommender: Recommender, reader: Reader, known: Catalog) -> None:
         self.recommender, self.reader, self.known = recommender, reader, known
-        self._kept: dict[Turn, tuple[list[int], np.ndarray[Any, Any]]] = {}
+        self._kept: dict[Turn, Read] = {}
+        self._find = cache(lambda text: reader.mentions.find(text).mentions)
 
     def ranked(self, asked: Sequence[Turn], scale: float, *, masked: bool) -> list[list[int]]:
-        read = [self._read(one) for one in asked]
+        read = self._read(asked)
         out = []
         for start in range(0, len(asked), 32):
             part, these = asked[start : start + 32], read[start : start + 32]
@@ -162,24 +165,29 @@ class _System:
             out += [one.items.tolist() for one in rankings]
         return out
 
-    def _read(self, one: Turn) -> tuple[list[int], np.ndarray[Any, Any]]:
-        if one not in self._kept:
-            found = [self.reader.mentions.find(text).mentions for text in one.context]
-            items = [item for mentions in found for mention in mentions for item in mention.items[:1]]
-            requests = self.reader.read(one.context[-1::-2], [()] * len(one.context[-1::-2]))
-            unwanted = {item for request in requests for item in request.disliked}
-            values = [
-                Rule(field=mention.field, op="=", value=mention.value)
-                for mentions in found[-3:]
-                for mention in mentions
-                if mention.value
-            ]
-            refused = [trait for request in requests for trait in request.disliked_traits]
-            leaning = Leaning(tuple(value for value in dict.fromkeys(values) if value not in refused), tuple(refused))
-            assert self.recommender.leaner is not None
-            history = list(dict.fromkeys(reversed([item for item in items if item not in unwanted])))[::-1]
-            self._kept[one] = (self.known.numbers(history).tolist(), self.recommender.leaner.values(leaning))
-        return self._kept[one]
+    def _read(self, asked: Sequence[Turn]) -> list[Read]:
+        """History and nudge of each turn; every message of a dialogue is read once, all together."""
+        new = [one for one in dict.fromkeys(asked) if one not in self._kept]
+        texts = list(dict.fromkeys(text for one in new for text in one.context[-1::-2]))
+        said = dict(zip(texts, self.reader.read(texts, [()] * len(texts)), strict=True))
+        self._kept |= {one: self._meant(one, [said[text] for text in one.context[-1::-2]]) for one in new}
+        return [self._kept[one] for one in asked]
+
+    def _meant(self, one: Turn, requests: Sequence[Request]) -> Read:
+        found = [self._find(text) for text in one.context]
+        items = [mention.items[0] for mentions in found for mention in mentions if mention.kind == "item"]
+        unwanted = {item for request in requests for item in request.disliked}
+        values = [
+            Rule(field=mention.field, op="=", value=mention.value)
+            for mentions in found[-3:]
+            for mention in mentions
+            if mention.value
+        ]
+        refused = [trait for request in requests for trait in request.disliked_traits]
+        leaning = Leaning(tuple(value for value in dict.fromkeys(values) if value not in refused), tuple(refused))
+        assert self.recommender.leaner is not None
+        history = list(dict.fromkeys(reversed([item for item in items if item not in unwanted])))[::-1]
+        return self.known.numbers(history).tolist(), self.recommender.leaner.values(leaning)
 
 
 def _mask(one: Turn, known: Catalog, masked: bool) -> np.ndarray[Any, Any]:

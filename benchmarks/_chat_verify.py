@@ -5,8 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations
 from typing import Any
+
+import numpy as np
 
 Row = Mapping[str, Any]
 _ORDER = {"<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b}
@@ -50,13 +53,16 @@ class Tally:
     ) -> None:
         """No item came: none may meet the rules, and without `relax`, which no smaller set does as well, `left` do."""
         self.infeasible += 1
-        free = [row for item, row in rows.items() if item not in set(banned)]
-        self.missed += any(all(meets(row, rule) for rule in rules) for row in free)
-        kept = [rule for rule in rules if rule not in relax]
-        found = sum(all(meets(row, rule) for rule in kept) for row in free)
+        gone = set(banned)
+        free = [row for item, row in rows.items() if item not in gone]
+        met = np.array([[meets(row, rule) for row in free] for rule in rules], dtype=bool).reshape(
+            len(rules), len(free)
+        )
+        self.missed += bool(met.all(axis=0).any())
+        found = int(met[[rule not in relax for rule in rules]].all(axis=0).sum())
         smaller = any(
-            any(all(meets(row, rule) for rule in rules if rule not in drop) for row in free)
-            for size in range(len(relax)) for drop in combinations(rules, size)
+            np.delete(met, drop, axis=0).all(axis=0).any()
+            for size in range(len(relax)) for drop in combinations(range(len(rules)), size)
         )  # fmt: skip
         possible = bool(rules) and bool(free)
         self.unhelped += possible and (found == 0 or found != left or smaller or not relax)
@@ -82,6 +88,7 @@ def _equals(held: Any, value: Any) -> bool:
     return any(one in theirs for one in ours)
 
 
+@cache
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         text = unicodedata.normalize("NFC", value).lower()

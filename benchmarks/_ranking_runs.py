@@ -89,15 +89,52 @@ class Done:
 def finished(run: Run, places: Places, part: Literal["test", "valid"], most: int | None) -> Done:
     """The run's figures, made now unless its folder has them."""
     place = places.run(run)
-    figures, arrays = (_file(place, part, most, ending) for ending in ("json", "npz"))
-    if not figures.is_file():
+    if not _file(place, part, most, "json").is_file():
         _trained(run, places)
         recommender = Recommender.open(place / "bundle")
-        done = compare(recommender, load(places.data(run.data.name)), most=most, part=part, seed=0, say=print)
-        np.savez_compressed(arrays, **_per_case(done))  # type: ignore[arg-type]
-        figures.write_text(json.dumps(_figures(run, place, done), indent=1), encoding="utf-8")
-    with np.load(arrays) as held:
-        return Done(json.loads(figures.read_text(encoding="utf-8")), dict(held))
+        simple = places.runs / run.data.label / f"simple-{recommender.bundle.manifest.data_hash}"
+        before = _kept(simple, part, most)
+        data = load(places.data(run.data.name))
+        done = compare(recommender, data, most=most, part=part, seed=0, simple=before is None, say=print)
+        now = _joined(before, Done(_figures(run, place, done), _per_case(done)))
+        _keep(place, part, most, now)
+        if before is None:
+            _keep(simple, part, most, _simple(now))
+    found = _kept(place, part, most)
+    assert found is not None
+    return found
+
+
+def _keep(place: Path, part: str, most: int | None, done: Done) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(_file(place, part, most, "npz"), **done.cases)  # type: ignore[arg-type]
+    _file(place, part, most, "json").write_text(json.dumps(done.figures, indent=1), encoding="utf-8")
+
+
+def _kept(place: Path, part: str, most: int | None) -> Done | None:
+    if not _file(place, part, most, "json").is_file():
+        return None
+    with np.load(_file(place, part, most, "npz")) as held:
+        return Done(json.loads(_file(place, part, most, "json").read_text(encoding="utf-8")), dict(held))
+
+
+def _simple(done: Done) -> Done:
+    """Of the systems that say the same whatever the model, the variant and the seed."""
+    ours = set(SYSTEMS.values())
+    of_simple = {name: _of(done.figures[name], ours) for name in ("strata", "ms_per_case")}
+    return Done(of_simple, _of(done.cases, ours))
+
+
+def _of(held: dict[str, Any], ours: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in held.items() if key.partition("|")[0] not in ours}
+
+
+def _joined(before: Done | None, now: Done) -> Done:
+    """With what an earlier run measured of the simple systems."""
+    if before is None:
+        return now
+    figures = {name: {**before.figures[name], **now.figures[name]} for name in before.figures}
+    return Done({**now.figures, **figures}, {**before.cases, **now.cases})
 
 
 def _file(place: Path, part: str, most: int | None, ending: str) -> Path:

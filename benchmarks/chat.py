@@ -10,6 +10,7 @@ which are not learnt from, and whose misread requests were not read; docs/log.md
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -64,7 +65,8 @@ def main() -> None:
             write_down(Recommender.open(bundle), ROOT / "docs" / "chat_transcript.md")
             continue
         claims, config = parts[part]()
-        write_results("chat", {"part": part, "bundle": bundle.version, **config}, claims, keep=True)
+        about = {"part": part, "bundle": bundle.version, "load": list(os.getloadavg())}
+        write_results("chat", about | config, claims, keep=True)
 
 
 def parse(reader: Reader, books: dict[Language, Phrasebook], count: int) -> tuple[list[Claim], dict[str, Any]]:
@@ -160,7 +162,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--kept", type=Path, default=Path("runs/chat"), help="parts of conversations that are done")
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--opendialkg", type=Path, default=Path("runs/chat/opendialkg"), help="data and bundle")
+    parser.add_argument(
+        "--opendialkg", type=Path, default=Path("runs/chat/opendialkg"), help="keeps its bundle; trained where missing"
+    )
     return parser.parse_args()
 
 

@@ -34,6 +34,31 @@ _SPACE = "item_space.safetensors"
 _PACKAGES = ("torch", "transformers", "peft", "trl", "tokenizers", "numpy", "polars")
 
 
+class Refreshed(BaseModel):
+    """One step of a bundle's descent: what it learnt over the bundle before it, and how sure the gain was."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    parent: str
+    """Version of the bundle before."""
+    strategy: str
+    """How it was refreshed (`genrec.tuning.settings.RefreshSettings`)."""
+    since: int
+    """UTC seconds of the first new interaction."""
+    until: int
+    """UTC seconds of the last that was learnt."""
+    events: int
+    """New interactions that were learnt."""
+    before: float
+    """NDCG@10 of the bundle before, on later cases that neither had learnt."""
+    after: float
+    """NDCG@10 of this one on the same cases."""
+    low: float
+    """Lower bound of the paired 95 % interval of the difference."""
+    high: float
+    """Its upper bound."""
+
+
 class Manifest(BaseModel):
     """What a bundle says of itself."""
 
@@ -49,6 +74,10 @@ class Manifest(BaseModel):
     """The base model's revision."""
     parent: str | None = None
     """Version of the bundle that training went on from."""
+    learnt_until: int | None = None
+    """UTC seconds of the last interaction that training saw: later ones are new to this bundle."""
+    lineage: tuple[Refreshed, ...] = ()
+    """The refreshes that led here, oldest first."""
     adapter: str | None = None
     """`lora`, or nothing where the weights are whole."""
     encoder: str = ""

@@ -18,11 +18,12 @@ from genrec.errors import DataError, UnknownItem
 from genrec.ragged import Int64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalog:
     """A table with `item_id`, `title` and any further columns; the row number is the item's number.
 
-    List columns (genres, cast) stay lists; text, numbers and dates stay as they are.
+    List columns (genres, cast) stay lists; text, numbers and dates stay as they are. Two catalogs are never equal, so
+    that what was computed for one can be kept by it.
     """
 
     table: pl.DataFrame

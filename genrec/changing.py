@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from genrec.catalog import Catalog
 from genrec.errors import DataError
 from genrec.items.codes import Float32
-from genrec.priors import Collaborative, Content, Popular, Prior, Recent, Sequential
+from genrec.priors import Collaborative, Content, Mix, Popular, Prior, Recent, Sequential
 
 Bool = npt.NDArray[np.bool_]
 
@@ -88,6 +88,15 @@ def availability(catalog: Catalog, before: Bool | None, changes: Sequence[ItemCh
     known = [change for change in changes if catalog.holds(change.item_id)]
     mask[catalog.numbers(change.item_id for change in known)] = [change.available for change in known]
     return mask
+
+
+def extended_mix(mix: Mix, items: int, described: Float32 | None = None) -> Mix:
+    """Its priors over more items; where their text vectors are given, what is like the new ones stands in for them."""
+    priors, fresh = tuple(extended(prior, items, described) for prior in mix.priors), mix.fresh
+    if fresh is not None and described is not None:
+        vectors = next((prior.vectors for prior in priors if isinstance(prior, Content)), None)
+        fresh = fresh if vectors is None else fresh.grown(vectors, items - len(described))
+    return replace(mix, priors=priors, fresh=fresh)
 
 
 def extended(prior: Prior, items: int, described: Float32 | None = None) -> Prior:

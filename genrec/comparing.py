@@ -7,9 +7,10 @@ how the bundle was trained.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -21,9 +22,10 @@ from genrec.evaluation.protocol import Result, evaluate_both
 from genrec.evaluation.ranker import Ranker, Scorer, ScoreRanker
 from genrec.evaluation.report import differences, table, to_json
 from genrec.formats import Dataset
-from genrec.priors import Mix, MixScorer, Sequential
+from genrec.priors import Content, Mix, MixScorer, Sequential
 from genrec.recommender import Recommender
 from genrec.splitting import Cases, Split
+from genrec.tuning.lifting import lift_alone
 from genrec.tuning.result import WEIGHED, data_hash, sample
 from genrec.tuning.settings import SplitSettings
 from genrec.tuning.splits import split_of
@@ -68,13 +70,15 @@ def compare(
     most: int | None = None,
     part: Literal["test", "valid"] = "test",
     seed: int = 0,
+    simple: bool = True,
     say: Say = lambda text: None,
 ) -> Comparison:
     """Baselines, the priors without the model, the generative model alone and with priors.
 
     SASRec is the bundle's own, which was fitted on the same events and chosen on validation; where the bundle holds
     none, one is trained for `sasrec_seconds` at most, and None leaves it out.
-    most: cases at most, drawn with the seed; part: which cases; `valid` flatters whatever was tuned on it.
+    most: cases at most, drawn with the seed; part: which cases; `valid` flatters whatever was tuned on it; simple:
+    whether popularity, item-kNN and EASE are among them, which say the same of the same events for any bundle.
     Raises SplitError when the data has no test cases.
     """
     manifest = recommender.bundle.manifest
@@ -83,7 +87,7 @@ def compare(
     same = data_hash(split.train) == manifest.data_hash
     notes = [] if same else [_OTHER_DATA]
     own = _own_sasrec(recommender) if same else None
-    rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, own, sasrec_seconds, notes, say)]
+    rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, own, sasrec_seconds, notes, simple, say)]
     alone = recommender.fusion.alone()
     if recommender.fusion.mix.priors:
         say("priors without the model, weighed on validation")
@@ -106,7 +110,12 @@ _OTHER_DATA = (
 
 def _priors_alone(mix: Mix, split: Split, seed: int) -> MixScorer:
     valid, items = sample(split.valid, WEIGHED, seed), len(split.item_ids)
-    return MixScorer(Mix(mix.priors, weights_alone(mix.priors, valid, items)), items, PRIORS)
+    alone = Mix(mix.priors, weights_alone(mix, valid, items), mix.fresh)
+    vectors = next((prior.vectors for prior in mix.priors if isinstance(prior, Content)), None)
+    if mix.fresh is not None and vectors is not None:
+        known = np.bincount(split.train.histories(split.item_ids).items.items, minlength=items) > 0
+        alone = replace(alone, fresh=replace(mix.fresh, lift=lift_alone(alone, vectors, known, valid)))
+    return MixScorer(alone, items, PRIORS)
 
 
 def _own_sasrec(recommender: Recommender) -> sasrec.Sasrec | None:
@@ -114,8 +123,17 @@ def _own_sasrec(recommender: Recommender) -> sasrec.Sasrec | None:
 
 
 def _baselines(
-    split: Split, own: sasrec.Sasrec | None, sasrec_seconds: float | None, notes: list[str], say: Say
+    split: Split, own: sasrec.Sasrec | None, sasrec_seconds: float | None, notes: list[str], simple: bool, say: Say
 ) -> list[Scorer]:
+    models = _simple(split, notes, say) if simple else []
+    if own is not None:
+        models.append(own)
+    elif sasrec_seconds is not None:
+        models.append(_sasrec(split, sasrec_seconds, say))
+    return models
+
+
+def _simple(split: Split, notes: list[str], say: Say) -> list[Scorer]:
     train, items = split.train.histories(split.item_ids), len(split.item_ids)
     say("baselines: popularity, item-kNN, EASE, tuned on validation")
     models: list[Scorer] = [
@@ -127,10 +145,6 @@ def _baselines(
         models.append(_ease(split))
     except ConfigError as error:
         notes.append(f"EASE is left out: {error}")
-    if own is not None:
-        models.append(own)
-    elif sasrec_seconds is not None:
-        models.append(_sasrec(split, sasrec_seconds, say))
     return models
 
 

@@ -106,7 +106,7 @@ def show(plan: Plan, console: Console) -> Outcome:
     if plan.chat:
         with clock.part("chat"):
             console.print("the bundle learns to read requests; how it ranks stays as it is", highlight=False)
-            run_training("chat.py", ["--bundle", str(plan.out / "bundle")])
+            run_training("chat.py", ["--bundle", str(plan.out / "bundle"), "--quiet"])
     outcome = Outcome(compared, samples, clock.parts | {"total": clock.total})
     write_json(plan.out / "results.json", as_json(outcome, plan))
     _close(plan, outcome, console)

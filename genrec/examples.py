@@ -85,6 +85,16 @@ def next_item(histories: Ragged, head: Sequence[int], semantic: Int64, window: i
     return _headed(head, pieces, semantic, np.ones(len(pieces.items), dtype=bool))
 
 
+def chosen_items(histories: Ragged, learnt: Bool, head: Sequence[int], semantic: Int64, window: int) -> Examples:
+    """The same where only some events are targets, those before them in the window being read.
+
+    learnt: bool [events]; pieces of a history that hold no target are left out.
+    """
+    pieces = chunked(histories, window + 1)
+    holds = np.bincount(pieces.rows, weights=learnt, minlength=len(pieces)) > 0
+    return _headed(head, pieces.take(np.flatnonzero(holds)), semantic, learnt[holds[pieces.rows]])
+
+
 def last_item(histories: Ragged, targets: Ragged, head: Sequence[int], semantic: Int64, window: int) -> Examples:
     """Examples in which only the first target after a history is learnt: validation's, as it is asked in use.
 

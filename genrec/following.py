@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.bundle import Bundle
 from genrec.errors import ConfigError
 from genrec.interactions import Histories
-from genrec.interest.drift import Detector, sessions_of, shuffled
+from genrec.interest.drift import Detector, enough, sessions_of, shuffled
 from genrec.interest.filtering import Filter
 from genrec.interest.past import Past
 from genrec.interest.profile import Profiler
@@ -22,6 +23,7 @@ from genrec.interest.stored import FILE, load_detector
 from genrec.interest.timeline import Timeline, TimelineMaker
 from genrec.interest.topics import Topics, TopicsConfig, item_vectors
 from genrec.items.index import ItemIndex
+from genrec.ragged import Ragged
 
 
 class FollowConfig(BaseModel):
@@ -34,6 +36,8 @@ class FollowConfig(BaseModel):
     """False alarms per choice of a person whose interest does not move."""
     copies: Annotated[int, Field(ge=1, le=100)] = 2
     """How many times the log's histories are shuffled to make stationary ones."""
+    most: Annotated[int, Field(ge=1000)] = 50_000
+    """Choices of stationary histories that the threshold is measured on, at most: time grows with them."""
     seed: int = 0
 
 
@@ -43,9 +47,19 @@ def learn(train: Histories, index: ItemIndex, config: FollowConfig | None = None
     Raises ConfigError where the log is too small for the rate.
     """
     config = config or FollowConfig()
+    stationary = _drawn(
+        shuffled(train.items, sessions_of(train.times, train.items), config.copies, config.seed), config
+    )
+    enough(len(stationary.items), config.rate)  # before the topics are learnt, which takes longer
     topics = Topics.fit(train.items, item_vectors(index), config.topics)
-    stationary = shuffled(train.items, sessions_of(train.times, train.items), config.copies, config.seed)
     return Detector.calibrated(Filter(topics), stationary, config.rate)
+
+
+def _drawn(histories: Ragged, config: FollowConfig) -> Ragged:
+    """Whole histories, drawn with the seed, of at most so many choices together."""
+    order = np.random.default_rng(config.seed).permutation(len(histories))
+    kept = order[histories.lengths[order].cumsum() <= config.most]
+    return histories.take(np.sort(kept))
 
 
 def detector_of(bundle: Bundle) -> Detector | None:

@@ -79,10 +79,19 @@ class Fusion:
 
     def scores(self, histories: Ragged, items: Int64, profile: str = "") -> Float64:
         """The score of these items after each history, float64 [histories, items]."""
-        codes = self.asking.index.codes[items]
         prompts = [self.asking.ids(histories[row], profile) for row in range(len(histories))]
-        found = np.stack(self.engine.score(prompts, [codes] * len(histories)))
+        found = np.stack(self._logprobs(prompts, [items] * len(histories)))
         return found + self.mix.values(histories)[:, items] if self.mix else found
+
+    def _logprobs(self, prompts: list[list[int]], items: Sequence[Int64]) -> list[Float64]:
+        """log p of each prompt's items, float64; one that came after training, under a code of its own that the model
+        never saw, has the mean of its likes."""
+        fresh, codes = self.mix.fresh, self.asking.index.codes
+        if fresh is None or not fresh.late or self.asking.index.levels > 1:
+            return list(self.engine.score(prompts, [codes[row] for row in items]))
+        told = [fresh.told(row) for row in items]
+        scored = self.engine.score(prompts, [codes[row] for row in told])
+        return [fresh.said(*one) for one in zip(items, told, scored, strict=True)]
 
     def _joined(
         self,
@@ -93,8 +102,7 @@ class Fusion:
         k: int,
     ) -> list[Ranking]:
         extra = [_best_others(priors[row], allowed[row], found[row].items, self.rescued) for row in range(len(found))]
-        codes = self.asking.index.codes
-        scored = self.engine.score(prompts, [codes[items] for items in extra])
+        scored = self._logprobs(prompts, extra)
         out = []
         for row, candidates in enumerate(found):
             items = np.concatenate([candidates.items, extra[row]])

@@ -6,8 +6,9 @@ encoder that the bundle's item texts were read with; what was disliked speaks ag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -36,7 +37,15 @@ class Leaner:
         return self.vectors is not None and feels(self.encoder)
 
     def values(self, leaning: Leaning) -> Float32:
-        """float32 [items]; all 0 for no leaning."""
+        """float32 [items], read-only; all 0 for no leaning. What was asked for lately is kept: a leaning holds for all
+        turns of a conversation."""
+        return self._kept(leaning)
+
+    @cached_property
+    def _kept(self) -> Callable[[Leaning], Float32]:
+        return lru_cache(maxsize=256)(self._values)
+
+    def _values(self, leaning: Leaning) -> Float32:
         total = np.zeros(len(self.catalog), dtype=np.float32)
         for traits, weight in ((leaning.liked, LIKED), (leaning.disliked, -DISLIKED)):
             for trait in traits:
@@ -48,6 +57,7 @@ class Leaner:
         for words, weight in ((leaning.moods, MOOD), (leaning.unwanted_moods, -MOOD)):
             for mood in words if self.feels else ():
                 total += np.float32(weight) * self._likeness(mood)
+        total.flags.writeable = False
         return total
 
     def _likeness(self, mood: str) -> Float32:

@@ -43,6 +43,19 @@ def run_serving(module: str, arguments: Sequence[str]) -> None:
         raise error
 
 
+def ask_serving(module: str, arguments: Sequence[str]) -> str:
+    """What `python -m serving…` prints; raises ProgramError, which has been told, where it does not end well."""
+    words = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(
+        words, check=False, env=_environment(folder("serving").parent), stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode:
+        error = ProgramError(f"{module} ended before its time", value=f"exit status {done.returncode}")
+        error.told = done.returncode == BAD
+        raise error
+    return done.stdout
+
+
 def _environment(*first: Path) -> dict[str, str]:
     """In a clone that is not installed the program finds the same genrec as we are; `first` is looked at before."""
     clone = Path(__file__).resolve().parents[1]

@@ -36,10 +36,10 @@ from genrec.interest.drift import Detector
 from genrec.interest.timeline import Edit, edited
 from genrec.leaning import Leaner
 from genrec.model.loading import load, vocabulary_of
-from genrec.priors import Content, Mix
+from genrec.priors import Content
 from genrec.priors.mix import Float32, standardised
 from genrec.priors.popularity import Popular
-from genrec.priors.stored import load_priors
+from genrec.priors.stored import load_mix
 from genrec.ragged import Int64, Ragged
 
 MOST = 200  # items of one slate
@@ -79,14 +79,12 @@ class Recommender:
         engine = engine or load(bundle, device=device).engine
         block = getattr(engine, "block", 1)
         asking = NextItemPrompt(bundle.prompts, vocabulary, bundle.index, bundle.manifest.window, block)
-        priors = load_priors(bundle.folder / "priors")
-        popular = next((prior for prior in priors if isinstance(prior, Popular)), None)
-        known = {prior.name for prior in priors}
-        weights = {name: weight for name, weight in bundle.manifest.prior_weights.items() if name in known}
+        mix = load_mix(bundle.folder / "priors", bundle.manifest.prior_weights)
+        popular = next((prior for prior in mix.priors if isinstance(prior, Popular)), None)
         explainer = Explainer(engine, asking, vocabulary, bundle.prompts, bundle.catalog)
-        content = next((prior.vectors for prior in priors if isinstance(prior, Content)), None)
+        content = next((prior.vectors for prior in mix.priors if isinstance(prior, Content)), None)
         leaner = Leaner(bundle.catalog, content, bundle.manifest.encoder)
-        fusion, detector = Fusion(engine, asking, Mix(priors, weights), width), detector_of(bundle)
+        fusion, detector = Fusion(engine, asking, mix, width), detector_of(bundle)
         opened = cls(bundle, fusion, popular, explainer, leaner=leaner)
         return opened if detector is None else opened.following(detector)
 

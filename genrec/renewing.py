@@ -10,14 +10,14 @@ from sklearn.linear_model import Ridge
 
 from genrec.asking import NextItemPrompt
 from genrec.catalog import Catalog
-from genrec.changing import ItemChange, availability, changed_catalog, extended
+from genrec.changing import ItemChange, availability, changed_catalog, extended_mix
 from genrec.explaining import Explainer
 from genrec.fusing import Fusion
 from genrec.indexing import placed
 from genrec.items.codes import Float32
 from genrec.items.text import TFIDF, encode_texts, encoder_name, item_texts, unit
 from genrec.leaning import Leaner
-from genrec.priors import Content, Mix, Popular
+from genrec.priors import Content, Popular
 from genrec.recommender import Recommender
 
 
@@ -50,9 +50,8 @@ def _wider(recommender: Recommender, catalog: Catalog) -> Fusion:
     content = next((prior for prior in old.mix.priors if isinstance(prior, Content)), None)
     vectors, described = _new_vectors(recommender, catalog, content)
     index = asking.index.add(catalog.item_ids[known:], vectors)
-    priors = tuple(extended(prior, len(catalog), described) for prior in old.mix.priors)
     wider = NextItemPrompt(asking.prompts, asking.vocabulary, index, asking.window, asking.block)
-    return Fusion(old.engine, wider, Mix(priors, old.mix.weights), old.width, old.rescued)
+    return Fusion(old.engine, wider, extended_mix(old.mix, len(catalog), described), old.width, old.rescued)
 
 
 def _new_vectors(recommender: Recommender, catalog: Catalog, content: Content | None) -> tuple[Float32, Float32]:

@@ -123,6 +123,7 @@ async def _ranked(
             leaning,
             asked.length,
             tuple(asked.filters),
+            live.version,
         ),
     )
     picked = _spread(live, found.items, asked)

@@ -15,12 +15,14 @@ import numpy.typing as npt
 from genrec.answers import RecommendedItem
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
-from genrec.changing import ItemChange, availability, changed_catalog, extended
+from genrec.changing import ItemChange, availability, changed_catalog, extended_mix
 from genrec.chatting.rules import Bool
 from genrec.chatting.understanding import Grammar
+from genrec.following import detector_of
 from genrec.interest.profile import Profiler
+from genrec.interest.timeline import TimelineMaker
 from genrec.priors import Content, Mix
-from genrec.priors.stored import load_priors
+from genrec.priors.stored import load_mix
 from genrec.ragged import Int64, Ragged
 from serving.fields import fields_of
 from serving.schemas.about import FieldSaid
@@ -54,20 +56,21 @@ class Live:
     profiler: Profiler
     spoken: Spoken
     edition: int = 0
+    timelines: TimelineMaker | None = None
+    """None where the bundle holds no detector."""
 
     @classmethod
     def open(cls, bundle: Bundle) -> Live:
-        priors = load_priors(bundle.folder / "priors")
-        known = {prior.name for prior in priors}
-        weights = {name: weight for name, weight in bundle.manifest.prior_weights.items() if name in known}
-        everything = np.ones(len(bundle.catalog), dtype=bool)
+        everything, profiler = np.ones(len(bundle.catalog), dtype=bool), Profiler.of(bundle.catalog)
+        detector = detector_of(bundle)
         return cls(
             bundle,
             bundle.catalog,
             everything,
-            Mix(priors, weights),
-            Profiler.of(bundle.catalog),
+            load_mix(bundle.folder / "priors", bundle.manifest.prior_weights),
+            profiler,
             Spoken(bundle.catalog),
+            timelines=None if detector is None else TimelineMaker(detector, profiler),
         )
 
     @property
@@ -78,12 +81,10 @@ class Live:
     def changed(self, changes: Sequence[ItemChange], edition: int) -> Live:
         """With these items as they are now; raises DataError."""
         catalog = changed_catalog(self.catalog, changes)
-        priors = self.mix.priors
-        if len(catalog) > len(self.catalog):
-            priors = tuple(extended(prior, len(catalog)) for prior in priors)
+        mix = extended_mix(self.mix, len(catalog)) if len(catalog) > len(self.catalog) else self.mix
         mask = availability(catalog, self.available, changes)
         spoken = self.spoken if catalog is self.catalog else Spoken(catalog)
-        return Live(self.bundle, catalog, mask, Mix(priors, self.mix.weights), self.profiler, spoken, edition)
+        return Live(self.bundle, catalog, mask, mix, self.profiler, spoken, edition, self.timelines)
 
     def vectors(self, items: Int64) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Unit text vectors, float32 [items, dimensions]; without a content prior nothing is like anything."""

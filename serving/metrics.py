@@ -35,6 +35,7 @@ class Metrics:
             "genrec_engine_batch", "Requests ranked together", buckets=(1, 2, 4, 8, 16, 32, 64)
         )
         self.items = gauge("genrec_items", "Items of the catalog", ["state"])
+        self.bundles = counter("genrec_bundles", "Bundles that lay in the place of the one served", ["result"])
         self.of_engine = b""
         """What the engine's process counted, as it last told it: genrec.decoding.meter names it."""
         self.edition = gauge("genrec_catalog_edition", "Number of the last catalog edit that is live")

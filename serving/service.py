@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from pydantic import JsonValue
@@ -18,7 +19,7 @@ from genrec.changing import ItemChange
 from genrec.errors import GenrecError, IndexingError, StorageError
 from serving.cache import SlateCache
 from serving.engine.messages import Change, Fits
-from serving.engine.room import EngineRoom
+from serving.engine.room import EngineDown, EngineRoom
 from serving.keys import Keys
 from serving.live import Live
 from serving.logs import Pseudonyms, say
@@ -48,6 +49,8 @@ class Service:
     _putting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _left_out: frozenset[str] = frozenset()
     """Ids of stored edits that this bundle has no semantic ID for."""
+    _refused: str = ""
+    """Version of a bundle that lies in the place of ours and cannot be taken over."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
@@ -55,7 +58,8 @@ class Service:
         """Raises the errors of a bundle that cannot be read and of a store that cannot be opened."""
         metrics, live = Metrics(), Live.open(Bundle.open(settings.bundle))
         service = cls(
-            settings, keys, metrics, Pseudonyms.of(settings.log_secret), live, EngineRoom(settings, metrics),
+            settings, keys, metrics, Pseudonyms.of(settings.log_secret), live,
+            EngineRoom(settings, metrics, live.version),
             EventStore.open(settings.store), SlateCache(settings.cached, metrics),
         )  # fmt: skip
         service._take(service.store.catalog_changes())
@@ -108,6 +112,35 @@ class Service:
             await self.stored(self.store.put_item, item_id, fields, available=available)
             await self.sync()
 
+    async def renew(self) -> None:
+        """Takes over the bundle that lies in the place of ours, if it is another: requests in work keep the old one,
+        those after it get the new one, none waits for it. What cannot be loaded is left where it is, and said once."""
+        lying = await asyncio.to_thread(_lying, self.settings.bundle)
+        if lying == self.live.version:
+            self.room.reconcile()
+        if lying in ("", self.live.version, self._refused):
+            return
+        try:
+            async with self._putting, self._editing:
+                await self._renewed()
+        except (GenrecError, EngineDown) as error:
+            self._refused = lying if isinstance(error, GenrecError) else ""
+            self.metrics.bundles.labels("refused").inc()
+            say("the bundle in the place of ours cannot be taken over", 40, error=error)
+            return
+        self.metrics.bundles.labels("taken").inc()
+        say("another bundle serves", bundle=self.live.version)
+
+    async def _renewed(self) -> None:
+        bundle = await asyncio.to_thread(Bundle.open, self.settings.bundle)
+        bare = await asyncio.to_thread(Live.open, bundle)
+        changes = await self.stored(self.store.catalog_changes)
+        live, change = await asyncio.to_thread(_laid, bare, changes, self._left_out)
+        await self.room.renew(bundle.version, change)
+        self.live = live  # nothing is awaited in between: what is asked next counts by the new items
+        self.cache.clear()
+        self._count_items()
+
     async def _ask_whether_it_fits(self, change: ItemChange) -> None:
         try:
             await self.room.ask("fits", lambda number, deadline: Fits(number, (change,), deadline))
@@ -121,6 +154,7 @@ class Service:
             try:
                 if self.room.unfit:
                     await self._leave_out()
+                await self.renew()
                 if await self.stored(self.store.catalog_version) > self.live.edition:
                     await self.sync()
             except StorageError as error:
@@ -145,11 +179,9 @@ class Service:
         if not found:
             return
         self._left_out = left_out or self._left_out - {one.item_id for one in found}
-        base, edition = before or self.live, found[-1].version
-        changes = [ItemChange(one.item_id, one.fields, one.available, one.whole) for one in found]
-        fitting = [one for one in changes if one.item_id not in self._left_out and _fits(base, one)]
-        live = base.changed(fitting, edition)
-        self.room.edit(Change(tuple(fitting), edition))
+        live, change = _laid(before or self.live, found, self._left_out)
+        assert change is not None
+        self.room.edit(change)
         self.live = live
 
     def _count_items(self) -> None:
@@ -157,6 +189,24 @@ class Service:
         self.metrics.items.labels("available").set(there)
         self.metrics.items.labels("unavailable").set(len(self.live.available) - there)
         self.metrics.edition.set(self.live.edition)
+
+
+def _laid(base: Live, found: Sequence[CatalogChange], left_out: frozenset[str]) -> tuple[Live, Change | None]:
+    """Stored edits laid over a catalog, and what the engine is told of them; None where there are none."""
+    if not found:
+        return base, None
+    changes = [ItemChange(one.item_id, one.fields, one.available, one.whole) for one in found]
+    fitting = [one for one in changes if one.item_id not in left_out and _fits(base, one)]
+    edition = found[-1].version
+    return base.changed(fitting, edition), Change(tuple(fitting), edition)
+
+
+def _lying(folder: Path) -> str:
+    """Version of the bundle in this folder by its manifest alone; empty while there is none."""
+    try:
+        return Bundle.open(folder, verify=False).version
+    except GenrecError:
+        return ""
 
 
 def _fits(live: Live, change: ItemChange) -> bool:

@@ -92,7 +92,7 @@ class ServeSettings(_Section):
     cached: int = Field(2048, ge=0)
     """Slates kept for the same request of a user without new events; 0 keeps none."""
     refresh_s: Positive = 5.0
-    """Seconds between looks for catalog edits of other replicas."""
+    """Seconds between looks for catalog edits of other replicas, and for another bundle in the bundle's place."""
     page: bool = True
     """Whether `/` shows the page; its files need no key, all that it asks for does."""
     data: Path | None = None

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from genrec.evaluation.generative import GenerativeRanker
 from genrec.fusing import Fusion, Slated, unseen
+from genrec.priors import Mix
+from genrec.priors.stand_ins import StandIns
 from genrec.ragged import Ragged
 from tests.helpers.toyworld import Said, fusion, grid
 
@@ -46,6 +48,18 @@ def test_the_rescued_stand_where_their_score_puts_them() -> None:
     ranking = found.rank(ONE, 1, allowed=[None])[0]
     assert ranking.items.tolist() == [0]  # ln .5495 − 1 > ln .05 + 1
     assert found.rank(ONE, 4, allowed=[None])[0].items.tolist() == [0, 3, 2, 1]
+
+
+def test_the_model_is_asked_for_the_likes_of_an_item_that_came_after_training() -> None:
+    """Item 3 has the text of item 0, and a code of its own that the model has never seen."""
+    vectors = np.array([[1, 0], [0, 1], [-1, 0], [1, 0]], dtype=np.float32)
+    late = StandIns.of(vectors[:3], np.ones(3, dtype=bool)).grown(vectors, 3)
+    known = fusion(grid(4), lambda history: [0.6, 0.3, 0.0999, 0.0001], [LOVED], {"love": 0.0})
+    mixed = Fusion(known.engine, known.asking, Mix(known.mix.priors, {"love": 1e-9}, late))
+    scores = mixed.scores(ONE, np.array([3, 0, 1]))
+    np.testing.assert_allclose(scores, np.log([[0.6, 0.6, 0.3]]), atol=1e-4)
+    narrow = Fusion(known.engine, known.asking, Mix(known.mix.priors, {"love": 1e-9}, late), width=2, rescued=4)
+    assert sorted(narrow.rank(ONE, 2, allowed=[None])[0].items.tolist()) == [0, 3]
 
 
 def test_filters_bind_the_beam_and_the_rescued() -> None:

@@ -12,6 +12,8 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from peft import PeftModel
+from transformers import PreTrainedModel
 
 from genrec.bundle import Bundle
 from genrec.chatting.conversation import Conversation, Leaning
@@ -19,6 +21,7 @@ from genrec.chatting.mentions import Mentions
 from genrec.chatting.phrasing import phrasebook
 from genrec.chatting.request import Request
 from genrec.chatting.rules import Rule
+from genrec.examples import Examples
 from genrec.leaning import Leaner
 from genrec.model.reading import load_reading, save_reading
 from genrec.reader import Reader
@@ -26,6 +29,7 @@ from genrec.recommender import Recommender
 from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.talking import Talk
+from genrec.tuning.learnt import Padded, cross_entropy, flattened
 from genrec.tuning.reading import ReadingSettings, lessons, reading_examples, reading_model, reading_vocabulary, teach
 from genrec.tuning.readtest import measured
 from tests.helpers.running import ROOT, Tiny
@@ -38,20 +42,30 @@ BOOKS = {language: phrasebook(folder("prompts"), language) for language in SETTI
 
 @pytest.fixture(scope="module")
 def taught(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    bundle, said = Bundle.open(tiny.bundle), list[str]()
+    bundle, run = Bundle.open(tiny.bundle), tmp_path_factory.mktemp("taught")
     drawn = lessons(bundle.catalog, BOOKS, SETTINGS, SETTINGS.examples, 0)
     vocabulary = reading_vocabulary(bundle, SETTINGS, drawn)
     model = reading_model(bundle, SETTINGS, vocabulary)
-    steps = teach(model, reading_examples(vocabulary, BOOKS["en"], drawn), SETTINGS, say=said.append)
-    assert steps == 16  # two passes over 240 requests in batches of 32
-    losses = [float(line.split("loss ")[1].split(",")[0]) for line in said]
-    assert losses[-1] < losses[0]
-    out = tmp_path_factory.mktemp("taught") / "bundle"
+    examples = reading_examples(vocabulary, BOOKS["en"], drawn)
+    before = loss_of(model, examples)
+    assert teach(model, examples, SETTINGS, run / "run", quiet=True) == 14  # twice the seven batches of 32 in 240
+    assert loss_of(model, examples) < before / 2
+    out = run / "bundle"
 
     def fill(place: Path) -> None:
         save_reading(place, model, vocabulary, folder("prompts"), SETTINGS.languages)
 
     return bundle.extended(out, fill, chat="full")
+
+
+def loss_of(model: PreTrainedModel | PeftModel, examples: Examples) -> float:
+    """The loss of all choices."""
+    columns = examples.columns()
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    batch = Padded(0)(rows)
+    labels = batch.pop("labels")
+    with flattened(model), torch.no_grad():
+        return float(cross_entropy(model(**batch), labels))
 
 
 def test_the_ranker_is_the_same_to_the_bit(tiny: Tiny, taught: Bundle) -> None:
@@ -86,7 +100,7 @@ def test_an_adapter_reads_with_the_bundles_own_words(tiny: Tiny, tmp_path: Path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # peft's
         model = reading_model(bundle, settings, vocabulary)
-        teach(model, reading_examples(vocabulary, BOOKS["en"], drawn), settings, say=lambda line: None)
+        teach(model, reading_examples(vocabulary, BOOKS["en"], drawn), settings, tmp_path / "run", quiet=True)
         done = bundle.extended(
             tmp_path / "lora",
             lambda place: save_reading(place, model, vocabulary, folder("prompts"), ["en"]),
@@ -120,6 +134,7 @@ def test_traits_moods_and_dislikes_move_scores_and_forbid_nothing(tiny: Tiny) ->
     vectors = np.eye(len(catalog), dtype=np.float32)
     away = Leaner(catalog, vectors).values(Leaning(unlike=(catalog.item_ids[3],)))
     assert away.argmin() == 3
+    assert leaner.values(Leaning(liked=(trait,))) is leaner.values(Leaning(liked=(trait,)))  # kept for the next turn
     history = catalog.item_ids[:3]
     plain = recommender.recommend(history, 60, explain=False)
     leant = recommender.recommend(history, 60, explain=False, leaning=Leaning(liked=(trait,)))

@@ -35,7 +35,7 @@ from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.storage import sha256
 from genrec.tuning.reading import ReadingSettings
-from genrec.tuning.settings import SftSettings
+from genrec.tuning.settings import RefreshSettings, SftSettings
 from genrec.world import load_films
 from tests.helpers.llama2c import convert
 from tests.helpers.running import Tiny, trained_here
@@ -86,8 +86,8 @@ def test_a_time_limit_still_leaves_a_whole_bundle(tiny: Tiny, tmp_path: Path) ->
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_is_read(path: Path) -> None:
-    kind = ReadingSettings if path.stem == "chat" else SftSettings
-    assert load_settings(kind, path)
+    kinds = {"chat": ReadingSettings, "refresh": RefreshSettings}
+    assert load_settings(kinds.get(path.stem, SftSettings), path)
     if path.stem == "chat":
         assert load_settings(ReadingSettings, path) == ReadingSettings()
 
@@ -143,7 +143,7 @@ def parent(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def refreshed(grown_data: Path, parent: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    options = ("--start", str(parent.folder), "--config", str(CONFIGS / "refresh.yaml"))
+    options = ("--start", str(parent.folder), "--config", str(CONFIGS / "start.yaml"))
     out = tmp_path_factory.mktemp("refreshed") / "bundle"
     return Bundle.open(trained_here(grown_data, out, *ADAPTED, "optimiser.learning_rate=0.01", options=options))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from genrec.items.index import ItemIndex
-from genrec.priors import Prior
+from genrec.priors import Mix, Prior
 from genrec.ragged import Ragged
 from genrec.splitting import Cases
 from genrec.tuning.weighing import MOST, chosen_weights, weights_alone
@@ -90,7 +90,7 @@ def test_the_maximum_is_that_of_the_likelihood() -> None:
     values[:2] = 1, -1
     scale = np.float32(values.std())
     rule = Said("rule", tuple(np.where(np.arange(ITEMS) < 2, 0.0, -np.inf)))
-    found = weights_alone((Said("half", tuple(values)), rule), some, ITEMS, width=2)
+    found = weights_alone(Mix((Said("half", tuple(values)), rule), {}), some, ITEMS, width=2)
     assert found["half"] / scale == pytest.approx(np.log(3) / 2, rel=0.02)
 
 
@@ -125,5 +125,5 @@ def test_no_priors_no_weights() -> None:
 
 
 def test_priors_are_weighed_without_a_model() -> None:
-    found = weights_alone((NOISE, Knows()), cases(), ITEMS, width=4)
+    found = weights_alone(Mix((NOISE, Knows()), {}), cases(), ITEMS, width=4)
     assert found["knows"] > 10 * found["noise"]

@@ -44,14 +44,14 @@ def main() -> None:
     examples = reading_examples(vocabulary, books[settings.languages[0]], taught)
     model = reading_model(bundle, settings, vocabulary)
     log.info("%d words, %d tokens in %d examples", len(vocabulary), len(examples.inputs.items), len(examples))
-    steps = teach(model, examples, settings, say=log.info)
+    out = arguments.out or arguments.bundle
+    steps = teach(model, examples, settings, out.with_name(f"{out.name}-chat-run"), quiet=arguments.quiet)
     log.info("%d steps, after %.0f s", steps, time.monotonic() - started)
 
     # The bundle with the voice beside its weights; how well it reads is measured through what serving will load.
     def fill(place: Path) -> None:
         save_reading(place, model, vocabulary, phrasings, settings.languages)
 
-    out = arguments.out or arguments.bundle
     done = bundle.extended(out, fill, chat=settings.adapter)
     reader = Reader.open(done)
     assert reader is not None
@@ -69,6 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs/chat.yaml")
     parser.add_argument("--phrasings", type=Path, help="folder with <language>/chat/families.yaml; default: prompts/")
     parser.add_argument("--tested", type=int, default=300, help="requests of each kind for the manifest's figures")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")
     return parser.parse_args()
 

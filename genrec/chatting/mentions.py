@@ -40,7 +40,8 @@ _HAN = re.compile(r"[\u4e00-\u9fff]")
 
 @dataclass(frozen=True)
 class Mention:
-    """start, end: where it stands. What of the rest is filled depends on the kind: item: item ids with this title;
+    """start, end: where it stands. What of the rest is filled depends on the kind: item: item ids with this title (of a
+    value: what is called the same);
     place: of what was shown (spoken.Place); field, value: as the catalog writes them; number: in its unit;
     text: a phrase's words; near: a misspelt name, linked to the nearest."""
 
@@ -111,13 +112,14 @@ class Mentions:
         return [one for span in spans if (one := self._name(text, span)) is not None]
 
     def _name(self, text: str, span: Span) -> Mention | None:
-        """A value where it is one; a title where only that is known, or where a word of liking stands before it."""
+        """A value where it is one; a title where only that is known, where a word of liking stands before it, or where
+        it is written like a title and the value is not. What could be a title, too, keeps its items."""
         before, said = text[: span.start], text[span.start : span.end]
         likes = any(match.end() == len(before) for match in lexicon.LIKING.finditer(before))
         plain = lexicon.is_filler(said)
-        if span.items and (likes or not (span.fields or plain)):
+        if span.items and (likes or not (span.fields or plain) or _titled(before, said, span)):
             return Mention(span.start, span.end, "item", items=span.items)
-        return None if plain or not span.fields else self._value(text, span)
+        return None if plain or not span.fields else replace(self._value(text, span), items=span.items)
 
     def _value(self, text: str, span: Span) -> Mention:
         field, value = _field_of(text[: span.start], text[span.end :], span)
@@ -311,6 +313,7 @@ class _Taken:
 
 
 _CLAUSE = re.compile(r"[.;,!?。，；！？]")
+_START = re.compile(r"(?:^|[.!?。！？\n])\s*$")
 Cue = tuple[re.Pattern[str], Literal["before", "after"], tuple[str, ...]]
 _ABOUT = r"(?:\bplot about|\bset in|\bdealing with|\binvolving|题材是)\s*$"
 _CUES: tuple[Cue, ...] = (
@@ -329,6 +332,12 @@ def _field_of(before: str, after: str, span: Span) -> tuple[str, str]:
             if name.removesuffix("s") in {one.removesuffix("s") for one in names}:
                 return name, span.fields[name]
     return next(iter(span.fields.items()))
+
+
+def _titled(before: str, said: str, span: Span) -> bool:
+    """Whether a name has a title's capitals, which neither the values of that name nor the sentence's start account
+    for: "what I said about Alien", not "alien films"."""
+    return said.istitle() and said not in span.fields.values() and _START.search(before) is None
 
 
 def _long_titles(text: str, spans: Sequence[Span]) -> list[Mention]:

@@ -138,10 +138,13 @@ def _of(said: Sequence[Said], field: str, role: str) -> list[str]:
 
 
 def _ids(said: Sequence[Said], role: str, slate: Sequence[str]) -> tuple[str, ...]:
+    """Items with this role. What takes back a value takes back what it is the title of."""
     found: list[str] = []
     for one, given in said:
-        if given == role and one.kind in ("item", "shown"):
-            found += one.items[:1] if one.kind == "item" else _at(slate, one.place)
+        if given == role and (one.kind == "item" or (one.kind == "value" and role == "drop")):
+            found += one.items[:1]
+        elif given == role and one.kind == "shown":
+            found += _at(slate, one.place)
     return tuple(dict.fromkeys(found))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import and_
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ Scalar = StrictBool | str | int | float
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "between", "in", "not in"]
 _ORDERED = ("<", "<=", ">", ">=", "between")
 _LONGEST = 200  # characters of a value
+_MOST = 512  # rules whose masks are kept for a catalog
+_KEPT: WeakKeyDictionary[Catalog, dict[str, Bool]] = WeakKeyDictionary()
 
 
 class Rule(BaseModel):
@@ -47,10 +50,18 @@ class Rule(BaseModel):
 
 def allowed(catalog: Catalog, rules: Sequence[Rule]) -> Bool:
     """Which items meet all rules, bool [items]; raises ConfigError for a rule that does not fit the catalog."""
-    if not rules:
-        return np.ones(len(catalog), dtype=bool)
-    joint = reduce(and_, [expression(catalog, rule) for rule in rules])
-    return np.asarray(catalog.table.select(joint.fill_null(False)).to_series().to_numpy(), dtype=bool)
+    return reduce(and_, [_mask(catalog, rule) for rule in rules], np.ones(len(catalog), dtype=bool))
+
+
+def _mask(catalog: Catalog, rule: Rule) -> Bool:
+    """Which items meet a rule, bool [items]; kept, because a rule holds for all turns of a conversation."""
+    kept, name = _KEPT.setdefault(catalog, {}), repr(rule)  # equal rules may differ: 1 is no True
+    if name not in kept:
+        if len(kept) >= _MOST:
+            kept.clear()
+        met = catalog.table.select(expression(catalog, rule).fill_null(False)).to_series()
+        kept[name] = np.asarray(met.to_numpy(), dtype=bool)
+    return kept[name]
 
 
 def expression(catalog: Catalog, rule: Rule) -> pl.Expr:

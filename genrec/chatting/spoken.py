@@ -35,7 +35,7 @@ _PLACES = (
         re.IGNORECASE,
     ),
     re.compile(
-        rf"\b(?:(?:any|all|none|neither|both)\s+of\s+(?:these|those|them)|(?:these|those)(?:\s+{_THING})?|"
+        rf"\b(?:(?:any|all|both)\s+of\s+(?:these|those|them)|(?:these|those)(?:\s+{_THING})?|"
         rf"(?:that|this)\s+{_THING})\b|(?:刚才|上面)?(?:这|那)(?:些|几{_ZH_THING}|一?{_ZH_THING})|刚才(?:的|说的)?",
         re.IGNORECASE,
     ),

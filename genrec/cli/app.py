@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from genrec import __version__
-from genrec.cli import answers, bundles, checks, data, drift, measuring, serving, training
+from genrec.cli import answers, bundles, checks, data, drift, measuring, refreshing, serving, training
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a check found something (validate: a row is bad; bench report: a claim misses its target);"
@@ -27,7 +27,7 @@ NEXT = """[bold]genrec[/bold] {version}: recommends by writing the next item, an
 [dim]genrec --help lists everything; genrec COMMAND --help its options.[/dim]"""
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.prepare, data.validate, data.index),
-    "Models": (training.train, training.train_chat, measuring.evaluate),
+    "Models": (training.train, training.train_chat, refreshing.refresh, measuring.evaluate),
     "Answers": (answers.recommend, answers.explain, drift.drift, serving.chat),
     "Service": (serving.serve, serving.key),
     "Bundles": (bundles.copy, bundles.push, bundles.export),

@@ -1,7 +1,9 @@
 """What another policy would have earned, from a log of what one policy showed with known chances: IPS, SNIPS, DR.
 
 Sources: Horvitz & Thompson 1952 (IPS), Swaminathan & Joachims 2015 (SNIPS), Dudík, Langford & Li 2011 (DR). Intervals
-are normal, from the variance of each estimator's terms. Knows only arrays: no items, no users, no models.
+are normal, from the variance of each estimator's terms and of z² showings more, of the largest weight and a usual
+reward: rare heavy showings are just those that a log may lack, its variance with them (after Agresti & Coull 1998).
+Knows only arrays: no items, no users, no models.
 """
 
 from __future__ import annotations
@@ -55,17 +57,17 @@ class Logged:
 
 def ips(logged: Logged, level: float = 0.95) -> Interval:
     """Mean of the rewards, each times its weight: unbiased, of large variance where policies differ much."""
-    return _interval(logged.rewards * logged.weights, level)
+    return _interval(logged.rewards * logged.weights, logged.weights, logged.rewards, level)
 
 
 def snips(logged: Logged, level: float = 0.95) -> Interval:
     """The same over the sum of the weights: slightly biased, of less variance. The variance is by the delta method."""
     total = float(logged.weights.sum())
     if not total:
-        return _interval(np.zeros(len(logged.rewards)), level)
+        return _interval(np.zeros(len(logged.rewards)), logged.weights, logged.rewards, level)
     mean = float((logged.weights * logged.rewards).sum() / total)
-    terms = logged.weights * (logged.rewards - mean) / logged.weights.mean()
-    half = _half(terms, level)
+    weights, errors = logged.weights / logged.weights.mean(), logged.rewards - mean
+    half = _half(weights * errors, weights, errors, level)
     return Interval(mean, mean - half, mean + half, level)
 
 
@@ -78,14 +80,19 @@ def doubly_robust(logged: Logged, expected_shown: Float64, expected: Float64, le
     if expected_shown.shape != logged.rewards.shape or expected.shape != logged.rewards.shape:
         shapes = (expected_shown.shape, expected.shape)
         raise ConfigError("expectations do not fit the log", value=shapes, allowed=f"{logged.rewards.shape} each")
-    return _interval(expected + logged.weights * (logged.rewards - expected_shown), level)
+    errors = logged.rewards - expected_shown
+    return _interval(expected + logged.weights * errors, logged.weights, errors, level)
 
 
-def _interval(terms: Float64, level: float) -> Interval:
-    mean, half = float(terms.mean()), _half(terms, level)
+def _interval(terms: Float64, weights: Float64, errors: Float64, level: float) -> Interval:
+    mean, half = float(terms.mean()), _half(terms, weights, errors, level)
     return Interval(mean, mean - half, mean + half, level)
 
 
-def _half(terms: Float64, level: float) -> float:
-    spread = float(terms.std(ddof=1)) if len(terms) > 1 else float("inf")
-    return float(norm.ppf((1 + level) / 2)) * spread / float(np.sqrt(len(terms)))
+def _half(terms: Float64, weights: Float64, errors: Float64, level: float) -> float:
+    """Half the width. errors: what is weighed in each term."""
+    if len(terms) < 2:
+        return float("inf")
+    n, quantile = len(terms), float(norm.ppf((1 + level) / 2))
+    unseen = quantile**2 * float(weights.max()) ** 2 * float((errors**2).mean()) / n
+    return quantile * float(np.sqrt((terms.var(ddof=1) + unseen) / n))

@@ -79,12 +79,7 @@ class Detector:
         stationary: histories without a change, as `shuffled` makes them from real ones. margin: a safety, because the
         threshold is itself an estimate. Raises ConfigError where there are too few choices to see the rate at all.
         """
-        least = 1 / (rate * margin)
-        if len(stationary.items) < least:
-            raise ConfigError(
-                "too few stationary choices to calibrate with", value=len(stationary.items),
-                allowed=f"{least:,.0f} or more", remedy="give more histories, or a higher rate",
-            )  # fmt: skip
+        enough(len(stationary.items), rate, margin)
         evidence = filter.evidence(stationary)
         values = [statistic(one) for one in evidence]
         usual, allowed = Usual.of(values), int(len(stationary.items) * rate * margin)
@@ -116,6 +111,16 @@ class Detector:
             found.append(Change(start + int(since[place - start]), place, float(values[place - start])))
             start, place = found[-1].since, place + 1
         return found
+
+
+def enough(choices: int, rate: float, margin: float = 0.6) -> None:
+    """Raises ConfigError where so few stationary choices cannot show the rate at all."""
+    least = 1 / (rate * margin)
+    if choices < least:
+        raise ConfigError(
+            "too few stationary choices to calibrate with", value=choices, allowed=f"{least:,.0f} or more",
+            remedy="give more histories, or a higher rate",
+        )  # fmt: skip
 
 
 def statistic(evidence: Float64) -> Float64:

@@ -30,7 +30,7 @@ class CodesConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     levels: int | None = Field(None, ge=1, le=8)
-    """Codes per semantic ID, coarse to fine; None: one up to 16,384 items, three for more."""
+    """Codes per semantic ID, coarse to fine; None: one up to 32,768 items, three for more."""
     size: int | None = Field(None, ge=2, le=65536)
     """Codes per level; None sizes it to the catalog: 256, more for very large ones; a code for every item, and some to
     spare, where there is one level."""
@@ -42,7 +42,7 @@ class CodesConfig(BaseModel):
 
 def code_levels(items: int) -> int:
     """Levels that fit the catalog: in a small one every item can have a code of its own, which is learnt best."""
-    return 1 if items <= 16384 else 3
+    return 1 if items <= 32768 else 3
 
 
 def codebook_size(items: int, levels: int) -> int:

@@ -9,8 +9,10 @@ import hashlib
 import importlib.util
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +22,15 @@ from sklearn.utils.extmath import randomized_svd
 from genrec.catalog import Catalog
 from genrec.errors import ConfigError
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
 Float32 = npt.NDArray[np.float32]
 
 OFFLINE = "all-MiniLM-L6-v2"
 TFIDF = "tfidf"
 _WORD = r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+"  # a Chinese character is a word of its own
+_ENCODING = Lock()  # tokenizers set their padding while they read: one text list at a time
 _LONGEST = 1000  # characters of a text that the encoder reads: it cuts at 256 word pieces anyway
 
 
@@ -86,11 +92,19 @@ def offline_encoder_installed() -> bool:
 
 
 def _sentences(texts: Sequence[str], name: str, batch_size: int) -> Float32:
+    with _ENCODING:
+        vectors = _opened(_folder(name)).encode(
+            list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+    return np.asarray(vectors, dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: str) -> SentenceTransformer:
+    """The model, kept: opening it takes a hundred times as long as reading a few words."""
     from sentence_transformers import SentenceTransformer  # heavy, and absent in a torch-free install
 
-    model = SentenceTransformer(_folder(name), device=None, trust_remote_code=False)
-    vectors = model.encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
-    return np.asarray(vectors, dtype=np.float32)
+    return SentenceTransformer(folder, device=None, trust_remote_code=False)
 
 
 def _folder(name: str) -> str:

@@ -41,12 +41,14 @@ def vocabulary_of(bundle: Bundle) -> Vocabulary:
     return Vocabulary(tokenizer, bundle.index.sizes)
 
 
-def weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> PreTrainedModel | PeftModel:
-    """The model with its adapter, as transformers and peft load them."""
+def weights(
+    bundle: Bundle, dtype: torch.dtype = torch.float32, *, trainable: bool = False
+) -> PreTrainedModel | PeftModel:
+    """The model with its adapter, as transformers and peft load them; trainable: the adapter is to learn on."""
     model = pretrained(str(bundle.folder / "model"), dtype=dtype)
     if bundle.manifest.adapter is None:
         return model
-    adapted: PeftModel = PeftModel.from_pretrained(model, str(bundle.folder / "adapter"))
+    adapted: PeftModel = PeftModel.from_pretrained(model, str(bundle.folder / "adapter"), is_trainable=trainable)
     return adapted
 
 

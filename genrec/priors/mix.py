@@ -1,18 +1,23 @@
-"""Several priors as one: a weighted sum of log-weights, each on one scale. Does not know any prior, nor the model."""
+"""Several priors as one: a weighted sum of log-weights, each on one scale. Does not know the priors, nor the model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from genrec.errors import ConfigError
+from genrec.priors.stand_ins import StandIns
 from genrec.ragged import Ragged
 
 Float32 = npt.NDArray[np.float32]
+
+
+BY_TEXT = ("content",)
+"""Priors that know an item by what it is, and so need nothing to stand in for one that nobody chose."""
 
 
 class Prior(Protocol):
@@ -28,10 +33,11 @@ class Prior(Protocol):
 
 @dataclass(frozen=True)
 class Mix:
-    """score = Σ weight · standardised prior."""
+    """score = Σ weight · standardised prior; fresh items have the values of their likes, and a lift."""
 
     priors: tuple[Prior, ...]
     weights: Mapping[str, float]
+    fresh: StandIns | None = None
 
     def __post_init__(self) -> None:
         unknown = set(self.weights) - {prior.name for prior in self.priors}
@@ -44,13 +50,24 @@ class Mix:
 
     def values(self, histories: Ragged) -> Float32:
         """float32 [histories, items]; priors without weight are not computed."""
-        used = [prior for prior in self.priors if self.weights.get(prior.name, 0.0)]
-        parts = [np.float32(self.weights[prior.name]) * standardised(prior.values(histories)) for prior in used]
-        total: Float32 = np.sum(parts, axis=0, dtype=np.float32)
-        return total
+        total: Float32 = np.sum(
+            [
+                np.float32(self.weights[prior.name]) * self.values_of(prior, histories)
+                for prior in self.priors
+                if self.weights.get(prior.name, 0.0)
+            ],
+            axis=0,
+            dtype=np.float32,
+        )
+        return total if self.fresh is None else self.fresh.lifted(total)
+
+    def values_of(self, prior: Prior, histories: Ragged) -> Float32:
+        """One prior on the common scale, float32 [histories, items]."""
+        values = standardised(prior.values(histories))
+        return values if self.fresh is None or prior.name in BY_TEXT else self.fresh.filled(values)
 
     def with_weights(self, weights: Mapping[str, float]) -> Mix:
-        return Mix(self.priors, {**self.weights, **weights})
+        return replace(self, weights={**self.weights, **weights})
 
     def names(self) -> Sequence[str]:
         return [prior.name for prior in self.priors]

@@ -1,4 +1,4 @@
-"""Teaching a bundle to read requests: its words, its weights beside the ranker's, its examples. Knows no trainer.
+"""Teaching a bundle to read requests: its words, its weights beside the ranker's, its examples, its training.
 
 The ranker's own weights stay as they are: reading is a voice of its own, which begins from the ranker's blocks.
 """
@@ -6,17 +6,25 @@ The ranker's own weights stay as they are: reading is a voice of its own, which 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, partial
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from datasets import Dataset
 from peft import PeftModel
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AddedToken, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AddedToken,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from genrec.bundle import Bundle
 from genrec.catalog import Catalog
@@ -32,6 +40,7 @@ from genrec.model.loading import vocabulary_of, weights
 from genrec.model.vocabulary import END, PAD, Vocabulary
 from genrec.ragged import Int64, Ragged
 from genrec.tuning.learnt import Padded, cross_entropy, flattened
+from genrec.tuning.trainer import Board, Deadline, refuse_several
 
 _HAN = Regex("[\u4e00-\u9fff]")
 
@@ -183,69 +192,47 @@ def _written(vocabulary: Vocabulary, schema: str, text: str) -> tuple[list[int],
 
 
 def teach(
-    model: PreTrainedModel | PeftModel,
-    examples: Examples,
-    settings: ReadingSettings,
-    *,
-    say: Callable[[str], None] = print,
+    model: PreTrainedModel | PeftModel, examples: Examples, settings: ReadingSettings, run: Path, *, quiet: bool = False
 ) -> int:
-    """Trains on choices alone, for `epochs` or `max_seconds`; returns the steps made.
+    """Trains on choices alone, for `epochs` or `max_seconds`; returns the steps made. run: folder of its logs.
 
     Logits are computed where a choice is learnt and nowhere else: a twentieth of the places. Batches hold rows of like
     length, in an order drawn anew each epoch.
     """
     optimiser = settings.optimiser
-    weights_ = [part for part in model.parameters() if part.requires_grad]
-    adam = torch.optim.AdamW(
-        weights_, lr=optimiser.learning_rate, weight_decay=optimiser.weight_decay, betas=(0.9, 0.98)
-    )
-    rng = np.random.default_rng(optimiser.seed)
-    per_epoch = -(-len(examples) // optimiser.batch_size)
-    planned, started, step, kept = math.ceil(optimiser.epochs * per_epoch), time.monotonic(), 0, list[float]()
-    model.train()
-    while step < planned:
-        for rows in _batches(examples, optimiser.batch_size, rng):
-            spent = (time.monotonic() - started) / (optimiser.max_seconds or math.inf)
-            share = max(step / planned, spent)
-            if share >= 1:
-                break
-            for group in adam.param_groups:
-                group["lr"] = (
-                    optimiser.learning_rate * min(1, (step + 1) / (optimiser.warmup * planned + 1)) * _falling(share)
-                )
-            with flattened(model):
-                loss = _loss(model, examples.take(rows))
-            adam.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(weights_, 1.0)
-            adam.step()
-            step += 1
-            kept.append(float(loss.detach()))
-            if step % max(1, planned // 10) == 0:
-                say(f"step {step} of {planned}, loss {np.mean(kept[-50:]):.3f}, {time.monotonic() - started:.0f} s")
-        else:
-            continue
-        break
+    arguments = TrainingArguments(
+        output_dir=str(run), seed=optimiser.seed, data_seed=optimiser.seed, num_train_epochs=1,
+        per_device_train_batch_size=optimiser.batch_size, train_sampling_strategy="sequential",
+        learning_rate=optimiser.learning_rate, warmup_steps=optimiser.warmup, weight_decay=optimiser.weight_decay,
+        adam_beta2=0.98, lr_scheduler_type="cosine_with_min_lr", lr_scheduler_kwargs={"min_lr_rate": 0.03},
+        save_strategy="no", report_to="none", logging_steps=0.1, remove_unused_columns=False, disable_tqdm=quiet,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )  # fmt: skip
+    refuse_several(arguments)
+    callbacks: list[TrainerCallback] = [Board(run / "tensorboard")]
+    callbacks += [Deadline(optimiser.max_seconds)] if optimiser.max_seconds is not None else []
+    taught = Trainer(
+        model, arguments, data_collator=Padded(0), compute_loss_func=cross_entropy, callbacks=callbacks,
+        train_dataset=Dataset.from_dict(examples.take(_order(examples, optimiser)).columns()),
+    )  # fmt: skip
+    with flattened(model):
+        steps = taught.train().global_step
     model.eval()
-    return step
+    return steps
 
 
-def _falling(share: float) -> float:
-    """A cosine from 1 to 0.03."""
-    return 0.03 + 0.97 * (1 + math.cos(math.pi * share)) / 2
+def _order(examples: Examples, optimiser: ReadingOptimiser) -> Int64:
+    """Rows of all epochs, batch after batch, int64 [steps · batch_size].
 
-
-def _batches(examples: Examples, size: int, rng: np.random.Generator) -> list[Int64]:
-    order = rng.permutation(len(examples))
-    order = order[np.argsort(examples.inputs.lengths[order], kind="stable")]
-    found = [order[place : place + size] for place in range(0, len(order), size)]
-    return [found[place] for place in rng.permutation(len(found)).tolist()]
-
-
-def _loss(model: PreTrainedModel | PeftModel, batch: Examples) -> torch.Tensor:
-    """Mean cross-entropy of the choices, each predicted by the token before it; the model is `flattened`."""
-    columns, device = batch.columns(), next(model.parameters()).device
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    tensors = {name: tensor.to(device) for name, tensor in Padded(0)(rows).items()}
-    labels = tensors.pop("labels")
-    return cross_entropy(model(**tensors, use_cache=False), labels)
+    transformers groups by length, too, but runs from long rows to short ones over and over: requests of one length are
+    of one kind, and the loss at the end was four times as high (docs/log.md).
+    """
+    rng, size = np.random.default_rng(optimiser.seed), optimiser.batch_size
+    lengths, found = examples.inputs.lengths, list[Int64]()
+    for _ in range(math.ceil(optimiser.epochs)):
+        rows = rng.permutation(len(examples))
+        rows = rows[: len(rows) // size * size] if len(rows) > size else rows
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        found += rng.permutation(rows.reshape(-1, min(size, len(rows)))).tolist()
+    steps = math.ceil(optimiser.epochs * len(examples) / size)
+    return np.array(found[:steps], dtype=np.int64).reshape(-1)

@@ -6,6 +6,7 @@ Looks at validation cases only; the test is `genrec evaluate`'s.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,28 +18,35 @@ from peft import PeftModel
 
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, Manifest
-from genrec.errors import ConfigError
+from genrec.errors import ConfigError, DataError
 from genrec.evaluation.baselines import recent_popularity
 from genrec.evaluation.baselines.ease import GRID, tune
 from genrec.evaluation.generative import GenerativeRanker
 from genrec.evaluation.metrics.ndcg import ndcg
 from genrec.evaluation.protocol import evaluate
 from genrec.evaluation.ranker import rank_scores
+from genrec.following import learn
 from genrec.formats import Dataset
-from genrec.fusing import Fusion
+from genrec.fusing import Bool, Fusion
 from genrec.indexing import Built
 from genrec.interactions import Histories, Interactions
+from genrec.interest.drift import Detector
+from genrec.interest.stored import FILE, save_detector
+from genrec.items.codes import Float32
 from genrec.items.text import encoder_name
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
 from genrec.priors import Collaborative, Content, Mix, Popular, Prior, Recent, Sequential
+from genrec.priors.stand_ins import StandIns
 from genrec.priors.stored import Stored, save_priors
 from genrec.splitting import Cases, Split
 from genrec.tuning.card import model_card
+from genrec.tuning.lifting import fitted_lift
 from genrec.tuning.model import context_of
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.weighing import chosen_weights
 
+log = logging.getLogger("genrec.sft")
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 1e6)
 """Events until a choice counts half for the collaborative and the content prior; the last hardly forgets."""
 TRIED = 600
@@ -67,27 +75,30 @@ def save(
     priors = fit_priors(histories, valid, len(data.catalog), built.described)
     priors = priors if sequence is None else (*priors, sequence)
     engine = engine_of(model, asking.vocabulary, context_of(model))
-    fusion = Fusion(engine, asking, Mix(priors, {}))
-    weights = chosen_weights(fusion, valid)
-    ranker = GenerativeRanker(Fusion(engine, asking, Mix(priors, weights)))
+    known = np.bincount(histories.items.items, minlength=len(data.catalog)) > 0
+    mix = fitted_mix(Fusion(engine, asking, Mix(priors, {})), built.described, known, valid)
+    ranker = GenerativeRanker(Fusion(engine, asking, mix))
     intervals = evaluate(ranker, valid, (10,), mask_seen=True).intervals(_METRICS)
     metrics = {name: {"value": one.mean, "low": one.low, "high": one.high} for name, one in intervals.items()}
     manifest = Manifest(
         base=settings.base if parent is None else parent.manifest.base,
         revision=settings.revision if parent is None else parent.manifest.revision,
         parent=None if parent is None else parent.version,
+        learnt_until=int(split.train.table["timestamp"][-1]),
+        lineage=() if parent is None else parent.manifest.lineage,
         adapter=None if settings.adapter == "full" else settings.adapter,
         encoder=encoder_name(settings.items.encoder) if parent is None else parent.manifest.encoder,
         language=asking.prompts.language,
         window=asking.window,
         context=context_of(model),
-        prior_weights=weights,
+        prior_weights=dict(mix.weights),
         split=split.name,
         split_settings=settings.split.model_dump(),
         data_hash=data_hash(split.train),
         seed=settings.optimiser.seed,
         metrics={f"validation {name}": values for name, values in metrics.items()},
     )
+    detector = _detector(settings, histories, built)
     return Bundle.write(
         out,
         manifest,
@@ -95,16 +106,26 @@ def save(
         index=built.index,
         space=built.space,
         prompts=asking.prompts,
-        weights=lambda folder: _write(folder, model, asking.vocabulary, priors),
+        weights=lambda folder: _write(folder, model, asking.vocabulary, priors, mix.fresh, detector),
         card=model_card(manifest, len(split.train), len(histories), len(data.catalog)),
     )
+
+
+def fitted_mix(fusion: Fusion, vectors: Float32, known: Bool, valid: Cases) -> Mix:
+    """The fusion's priors weighed and its fresh items lifted on validation. vectors: of the items' texts, float32
+    [items, d]; known: bool [items], those that somebody chose in training."""
+    fresh = StandIns.of(vectors, known)
+    mix = replace(fusion.mix, fresh=fresh)
+    mix = mix.with_weights(chosen_weights(replace(fusion, mix=mix), valid))
+    lift = fitted_lift(replace(fusion, mix=mix), vectors, known, valid)
+    return replace(mix, fresh=replace(fresh, lift=lift))
 
 
 def fit_priors(
     histories: Histories,
     valid: Cases,
     items: int,
-    text_vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    text_vectors: Float32,
 ) -> tuple[Stored, ...]:
     """Popularity, recent popularity and content for every catalog; collaborative where EASE's matrix fits into memory.
 
@@ -149,7 +170,33 @@ def data_hash(interactions: Interactions) -> str:
     return found.hexdigest()[:16]
 
 
-def _write(folder: Path, model: torch.nn.Module, vocabulary: object, priors: Sequence[Stored]) -> None:
+def _detector(settings: SftSettings, histories: Histories, built: Built) -> Detector | None:
+    """What notices that a person's interest moves; None where the log is too small to calibrate it."""
+    if not settings.follow:
+        return None
+    try:
+        return learn(histories, built.index)
+    except (ConfigError, DataError) as error:
+        log.info("no detector of changes: %s", error.problem)
+        return None
+
+
+def _write(
+    folder: Path,
+    model: torch.nn.Module,
+    vocabulary: object,
+    priors: Sequence[Stored],
+    fresh: StandIns | None,
+    detector: Detector | None,
+) -> None:
+    write_weights(folder, model, vocabulary, priors, fresh)
+    if detector is not None:
+        save_detector(detector, folder / FILE)
+
+
+def write_weights(
+    folder: Path, model: torch.nn.Module, vocabulary: object, priors: Sequence[Stored], fresh: StandIns | None
+) -> None:
     """model/ as transformers loads it, adapter/ as peft does, priors/."""
     assert isinstance(vocabulary, Vocabulary)
     if isinstance(model, PeftModel):
@@ -159,4 +206,4 @@ def _write(folder: Path, model: torch.nn.Module, vocabulary: object, priors: Seq
         base = model
     base.save_pretrained(str(folder / "model"), safe_serialization=True)
     vocabulary.tokenizer.save_pretrained(str(folder / "model"))
-    save_priors(folder / "priors", tuple(priors))
+    save_priors(folder / "priors", tuple(priors), fresh)

@@ -132,6 +132,8 @@ class SftSettings(BaseModel):
     """Language of the prompts."""
     window: int | None = Field(None, ge=2)
     """Items of a history that a prompt shows; None: as many as 95 of 100 histories have, 10 to 50."""
+    follow: bool = True
+    """Whether the bundle gets a detector of changes of interest, for timelines, where the log is large enough."""
     items: ItemSettings = ItemSettings()
     split: SplitSettings = SplitSettings()
     sequence: SequenceSettings = SequenceSettings()
@@ -143,3 +145,46 @@ def time_limits(seconds: float) -> tuple[str, str]:
     """Overrides of a run that is to take about so long: half for the model, a fifth for the sequence prior; what is
     left goes to the item index, the priors and their weights, which take as long as they take."""
     return f"optimiser.max_seconds={0.5 * seconds:.0f}", f"sequence.max_seconds={0.22 * seconds:.0f}"
+
+
+class ProximalSettings(BaseModel):
+    """How firmly an evolving adapter is held near what it was (PESO: Yoo et al. 2026)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["l2", "kl"] = "l2"
+    """Half the squared distance of all trainable weights, or module by module the divergence of their softmax."""
+    weight: float = Field(0.01, ge=0)
+    """Times the distance in the loss; 0: nothing holds it."""
+
+
+class RefreshSettings(BaseModel):
+    """One run of training/refresh.py: new interactions → a child of the bundle."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    strategy: Literal["evolving", "two", "continued", "cumulative"] = "evolving"
+    """`evolving`: one adapter that goes on, held near what it was; `two`: a long-term adapter, merged, that learns what
+    came before, and a short-term one anew for what is new; `continued`: all weights learn on; `cumulative`: weights
+    from nothing (of a pretrained base: a fresh adapter) over all interactions."""
+    since: int | None = Field(None, ge=0)
+    """UTC seconds from which interactions are new; None: after the last that the bundle has learnt."""
+    valid: float = Field(0.3, gt=0, lt=1)
+    """Share of the new interactions, the newest, that nothing is learnt from: they decide."""
+    least: int = Field(100, ge=4)
+    """Cases below which nothing is decided."""
+    cases: int = Field(2000, ge=4)
+    """Cases looked at, at most; half of them weigh the priors, the other half decide."""
+    replay: float = Field(0.5, ge=0)
+    """Old examples learnt again beside every new one, drawn with the seed."""
+    explain: int = Field(100, ge=0)
+    """Explanations among the examples, so that the words are not forgotten."""
+    priors: Literal["kept", "counts", "fitted"] = "counts"
+    """Kept as they are; popularity and recent popularity counted anew; or all fitted anew but the sequence prior
+    (EASE's time grows with the cube of the number of items). They are weighed anew except where kept."""
+    proximal: ProximalSettings = ProximalSettings()
+    lora: LoraSettings = LoraSettings()
+    """Shape of a new adapter."""
+    optimiser: OptimiserSettings = OptimiserSettings(
+        epochs=4, batch_size=32, learning_rate=1e-3, evaluations=4, patience=2, max_seconds=300
+    )

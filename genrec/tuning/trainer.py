@@ -114,15 +114,20 @@ def trainer(
     }
     if loss is None:
         return SFTTrainer(model, **parts)
-    if parts["args"].n_gpu > 1:
-        raise ConfigError(
-            "several GPUs in one process", value=parts["args"].n_gpu, allowed="one process a GPU",
-            remedy="run it under `accelerate launch`, or set CUDA_VISIBLE_DEVICES=0",
-        )  # fmt: skip
+    refuse_several(parts["args"])
     parts["args"].metric_for_best_model, parts["args"].greater_is_better = f"eval_{NDCG}", True
     collator = Padded(int(tokenizer.pad_token_id))
     scored: dict[str, Any] = {"compute_metrics": mean_gain, "preprocess_logits_for_metrics": gains}
     return Trainer(model, **parts, **scored, data_collator=collator, compute_loss_func=loss)
+
+
+def refuse_several(arguments: TrainingArguments) -> None:
+    """Raises ConfigError where one process would split batches over GPUs: `tuning.learnt.flattened` holds in one."""
+    if arguments.n_gpu > 1:
+        raise ConfigError(
+            "several GPUs in one process", value=arguments.n_gpu, allowed="one process a GPU",
+            remedy="run it under `accelerate launch`, or set CUDA_VISIBLE_DEVICES=0",
+        )  # fmt: skip
 
 
 def _every(examples: float, settings: OptimiserSettings) -> int:

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 from genrec.fusing import Bool, Fusion, unseen
-from genrec.priors.mix import Float32, Prior, standardised
+from genrec.priors.mix import Float32, Mix, Prior
 from genrec.ragged import Int64, Ragged
 from genrec.splitting import Cases
 
@@ -31,24 +31,24 @@ def chosen_weights(fusion: Fusion, valid: Cases) -> dict[str, float]:
     itself stands with weight 1 in every score.
     """
     together, scores = _candidates(fusion, valid.histories)
-    values = _values_of(fusion.mix.priors, valid.histories, together)
+    values = _values_of(fusion.mix, valid.histories, together)
     model, *weights = _likeliest(np.stack([scores, *values], axis=-1), together == valid.targets.padded(1))
     return _rounded(fusion.mix.priors, [weight / max(model, _LEAST_OF_MODEL) for weight in weights])
 
 
-def weights_alone(priors: tuple[Prior, ...], valid: Cases, items: int, width: int = 50) -> dict[str, float]:
+def weights_alone(mix: Mix, valid: Cases, items: int, width: int = 50) -> dict[str, float]:
     """The same for the priors without the model, on each one's `width` best items: what a model has to add to."""
     allowed = [unseen(valid.histories[row], items) for row in range(len(valid))]
-    together = np.concatenate(_best_of_each(priors, valid.histories, allowed, min(width, items)), axis=1)
-    values = np.stack(_values_of(priors, valid.histories, together), axis=-1)
+    together = np.concatenate(_best_of_each(mix, valid.histories, allowed, min(width, items)), axis=1)
+    values = np.stack(_values_of(mix, valid.histories, together), axis=-1)
     barred: Bool = _barred(together, allowed) < 0
     values[barred] = -np.inf
-    return _rounded(priors, _likeliest(values, together == valid.targets.padded(1)))
+    return _rounded(mix.priors, _likeliest(values, together == valid.targets.padded(1)))
 
 
-def _values_of(priors: tuple[Prior, ...], histories: Ragged, candidates: Int64) -> list[Float32]:
+def _values_of(mix: Mix, histories: Ragged, candidates: Int64) -> list[Float32]:
     """Of each prior float32 [cases, candidates], standardised over the whole catalog."""
-    return [np.take_along_axis(standardised(prior.values(histories)), candidates, axis=1) for prior in priors]
+    return [np.take_along_axis(mix.values_of(prior, histories), candidates, axis=1) for prior in mix.priors]
 
 
 def _likeliest(values: Float32, hit: Bool) -> list[float]:
@@ -85,8 +85,8 @@ def _candidates(fusion: Fusion, histories: Ragged) -> tuple[Int64, Float32]:
     items = len(fusion.asking.index)
     allowed = [unseen(histories[row], items) for row in range(len(histories))]
     width = min(fusion.width, items)
-    best = _best_of_each(fusion.mix.priors, histories, allowed, width)
-    together = np.concatenate([_from_beam(fusion, histories, allowed, width), *best], axis=1)
+    best = _best_of_each(fusion.mix, histories, allowed, width)
+    together = np.concatenate([from_beam(fusion, histories, allowed, width), *best], axis=1)
     prompts = fusion.asking.batch(histories)
     codes = fusion.asking.index.codes
     scored = fusion.engine.score(prompts, [codes[row] for row in together])
@@ -94,10 +94,10 @@ def _candidates(fusion: Fusion, histories: Ragged) -> tuple[Int64, Float32]:
     return together, logprobs + _barred(together, allowed)
 
 
-def _best_of_each(priors: tuple[Prior, ...], histories: Ragged, allowed: list[Bool], width: int) -> list[Int64]:
+def _best_of_each(mix: Mix, histories: Ragged, allowed: list[Bool], width: int) -> list[Int64]:
     best = []
-    for prior in priors:
-        values = prior.values(histories)
+    for prior in mix.priors:
+        values = mix.values_of(prior, histories)
         values[~np.stack(allowed)] = -np.inf
         best.append(np.argpartition(-values, width - 1, axis=1)[:, :width])
     return best
@@ -110,7 +110,7 @@ def _barred(candidates: Int64, allowed: list[Bool]) -> Float32:
     return out
 
 
-def _from_beam(fusion: Fusion, histories: Ragged, allowed: list[Bool], width: int) -> Int64:
+def from_beam(fusion: Fusion, histories: Ragged, allowed: list[Bool], width: int) -> Int64:
     alone = replace(fusion.alone(), width=width)
     out = np.zeros((len(histories), width), dtype=np.int64)
     for row, ranking in enumerate(alone.rank(histories, width, allowed=allowed)):

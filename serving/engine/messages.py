@@ -33,6 +33,8 @@ class Rank:
     leaning: Leaning | None = None
     length: Length = "normal"
     rules: tuple[Rule, ...] = ()
+    version: str = ""
+    """Of the bundle that `allowed` counts items by; empty: the one in use."""
 
     def mask(self, items: int) -> Bool:
         """bool [items]; what was not known when the request was made is not allowed."""
@@ -81,6 +83,22 @@ class Fits:
     number: int
     changes: tuple[ItemChange, ...]
     deadline: float
+
+
+@dataclass(frozen=True)
+class Load:
+    """Open the bundle in this folder beside the one in use, please; the answer is its version."""
+
+    number: int
+    folder: str
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Use:
+    """The bundle that was loaded is the one in use from here on; requests that name the one before still get it."""
+
+    version: str
 
 
 @dataclass(frozen=True)

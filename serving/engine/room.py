@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genrec.errors import GenrecError
-from serving.engine.messages import Broken, Change, Done, Failed, Measured, Ready, Unchanged
+from serving.engine.messages import Broken, Change, Done, Failed, Load, Measured, Ready, Unchanged, Use
 from serving.engine.process import Run, Template
 from serving.logs import say
 from serving.metrics import Metrics
@@ -75,7 +75,8 @@ class Breaker:
 class EngineRoom:
     """One engine process and the requests that it holds. Used from one event loop."""
 
-    def __init__(self, settings: ServeSettings, metrics: Metrics) -> None:
+    def __init__(self, settings: ServeSettings, metrics: Metrics, version: str = "") -> None:
+        """version: of the bundle that the server has opened; empty: any will do."""
         self._settings, self._metrics = settings, metrics
         engine = settings.engine
         self._breaker = Breaker(engine.trips, engine.rest_s)
@@ -86,6 +87,8 @@ class EngineRoom:
         self._template = Template(settings)
         self._tasks: list[asyncio.Task[None]] = []
         self._seconds = 0.1
+        self._version = version
+        self._loaded = ""
         self.up = False
         self.settled = asyncio.Event()
         """Set once the first start has ended, well or not."""
@@ -119,6 +122,35 @@ class EngineRoom:
         """The process starts again; edits up to here are forgotten."""
         self._edits, self.unfit = [], set()
         if self._run is not None:
+            self._run.end()
+
+    async def renew(self, version: str, change: Change | None) -> None:
+        """The bundle that lies in the bundle's place now, of this version, ranks all that is asked from here on, with
+        this change of its catalog; until it is loaded the one before does.
+
+        Raises EngineDown and GenrecErrors where it cannot be loaded: all is then as it was.
+        """
+        if self.up and self._settings.engine.kind == "torch":
+            found = await self._answered(
+                "load", lambda number, deadline: Load(number, str(self._settings.bundle), deadline),
+                self._settings.engine.start_s,
+            )  # fmt: skip
+            if found != version or self._run is None or not self.up:
+                raise EngineDown("another bundle")
+            self._run.send(Use(version))
+            self._loaded = version
+        elif self.up and self._run is not None:  # vLLM has no room for two: slates of the priors until it is back
+            self._run.end()
+            self.up = False
+        self._version, self._edits, self.unfit = version, [] if change is None else [change], set()
+        if self.up and change is not None and self._run is not None:
+            self._run.send(change)
+        if self._run is not None and not self.up and self._loaded == version:
+            self._begin(self._run)
+
+    def reconcile(self) -> None:
+        """The server's own bundle lies in the place: a process that loaded what lay there before begins anew."""
+        if self._version and self._run is not None and self._loaded not in ("", self._version):
             self._run.end()
 
     async def ask(self, task: str, message: Callable[[int, float], Any], timeout_s: float | None = None) -> Any:
@@ -190,13 +222,20 @@ class EngineRoom:
 
     def _come_up(self, run: Run, ready: Ready) -> None:
         run.pid = ready.pid
+        say("the engine is up", bundle=ready.version, seconds=round(ready.seconds, 2), pid=run.pid)
+        self._loaded = ready.version
+        if self._version in ("", ready.version):
+            self._begin(run)
+        self.settled.set()
+
+    def _begin(self, run: Run) -> None:
+        """The process has the server's bundle: it gets the edits and may be asked. One that has another, which was put
+        there since, ranks nothing until the server has taken that over."""
         for change in self._edits:
             run.send(change)
         self._breaker.passed()
         self.up = True
         self._metrics.engine_up.set(1)
-        say("the engine is up", bundle=ready.version, seconds=round(ready.seconds, 2), pid=run.pid)
-        self.settled.set()
 
     async def _keep_up(self) -> None:
         """Starts the process whenever there is none; waits longer each time that it does not come up."""
@@ -215,7 +254,7 @@ class EngineRoom:
             await asyncio.sleep(pause)
 
     def _fall(self, lived: float) -> None:
-        self.up = False
+        self.up, self._loaded = False, ""
         self._metrics.engine_up.set(0)
         held, self._held = self._held, {}
         self._metrics.engine_waiting.set(0)

@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from multiprocessing.connection import Connection
 from typing import Any
@@ -38,13 +39,17 @@ from serving.engine.messages import (
     Failed,
     Fits,
     Late,
+    Load,
     Measured,
     Rank,
     Read,
     Ready,
     Tell,
     Unchanged,
+    Use,
 )
+
+_FORMER_S = 60.0  # that a bundle stays after it was replaced, for requests that name it
 
 
 def serve(connection: Connection, settings: dict[str, Any]) -> None:
@@ -53,7 +58,7 @@ def serve(connection: Connection, settings: dict[str, Any]) -> None:
     threading.Thread(target=_read, args=(connection, waiting), daemon=True).start()
     started = time.monotonic()
     try:
-        desk = Desk(settings)
+        desk = Desk(settings, waiting)
     except GenrecError as error:
         connection.send(Broken(error))
         return
@@ -83,9 +88,9 @@ def end() -> None:
 
 
 def _taken(waiting: queue.SimpleQueue[Any], most: int) -> list[Any]:
-    """What waits, at least one; an edit of the catalog ends a batch."""
+    """What waits, at least one; an edit of the catalog, or another bundle, ends a batch."""
     taken = [waiting.get()]
-    while len(taken) < most and not isinstance(taken[-1], Change):
+    while len(taken) < most and not isinstance(taken[-1], Change | Use):
         try:
             taken.append(waiting.get_nowait())
         except queue.Empty:
@@ -93,18 +98,49 @@ def _taken(waiting: queue.SimpleQueue[Any], most: int) -> list[Any]:
     return taken
 
 
-class Desk:
-    """A recommender and what is done with it."""
+@dataclass(frozen=True)
+class Opened:
+    """A bundle ready for use."""
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    recommender: Recommender
+    reader: Reader | None
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], meter: Meter) -> Opened:
+        recommender = _opened(settings, meter)
+        return cls(recommender, Reader.open(recommender.bundle))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a thread tells the desk: the bundle, or why there is none."""
+
+    number: int
+    opened: Opened | None = None
+    error: Exception | None = None
+
+
+class Desk:
+    """A recommender and what is done with it. waiting: where a thread that loads a bundle puts what came of it."""
+
+    _beside: Opened | None = None
+    """Loaded, and not yet in use."""
+    _former: Recommender | None = None
+    """In use before, for requests that count by its items."""
+    _former_until = 0.0
+
+    def __init__(self, settings: dict[str, Any], waiting: queue.SimpleQueue[Any]) -> None:
         from genrec.cli.shared import quiet_models
 
         quiet_models()
+        self._settings, self._waiting = settings, waiting
         self._registry = CollectorRegistry()
         self._meter = Prometheus(self._registry)
-        self.recommender = _opened(settings, self._meter)
+        self._take(Opened.of(settings, self._meter))
+
+    def _take(self, opened: Opened) -> None:
+        self.recommender, self.reader = opened.recommender, opened.reader
         self._meter.catalog(self.recommender.fusion.asking.index.version)
-        self.reader = Reader.open(self.recommender.bundle)
         self._ahead = chain(self.recommender.explainer.prepare(), warmed(self.recommender, self.reader))
 
     def prepare(self) -> bool:
@@ -121,10 +157,12 @@ class Desk:
     def work(self, messages: list[Any]) -> Iterator[Any]:
         """Replies, those first that take little: late ones, slates in one pass, then all with reasons."""
         now = time.monotonic()
-        late = [one for one in messages if not isinstance(one, Change) and one.deadline < now]
+        if self._former is not None and now > self._former_until:
+            self._former = None
+        late = [one for one in messages if not isinstance(one, Change | Use | Loaded) and one.deadline < now]
         todo = [one for one in messages if one not in late]
         yield from (Late(one.number) for one in late)
-        plain = [one for one in todo if isinstance(one, Rank) and not one.explain]
+        plain = [one for one in todo if isinstance(one, Rank) and not one.explain and self._current(one)]
         yield from self._together(plain)
         yield from (reply for one in todo if one not in plain and (reply := self._done(one)) is not None)
 
@@ -141,6 +179,12 @@ class Desk:
     def _done(self, message: Any) -> Any:
         if isinstance(message, Change):
             return self._change(message)
+        if isinstance(message, Use):
+            self._use(message)
+            return None
+        if isinstance(message, Load):
+            threading.Thread(target=self._load, args=(message,), daemon=True).start()
+            return None
         try:
             return Done(message.number, self._answer(message))
         except EngineDied:
@@ -151,7 +195,43 @@ class Desk:
             where = tuple(f"{one.filename}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)[-5:])
             return Failed(message.number, None, type(error).__name__, where)
 
-    def _answer(self, message: Rank | Read | Tell | Fits) -> Any:
+    def _load(self, asked: Load) -> None:
+        """In a thread of its own, while the desk goes on answering."""
+        try:
+            opened = Opened.of({**self._settings, "bundle": asked.folder}, self._meter)
+            self._waiting.put(Loaded(asked.number, opened))
+        except Exception as error:
+            self._waiting.put(Loaded(asked.number, error=error))
+
+    def _loaded(self, told: Loaded) -> str:
+        if told.error is not None:
+            raise told.error
+        assert told.opened is not None
+        self._beside = told.opened
+        return told.opened.recommender.version
+
+    def _use(self, message: Use) -> None:
+        if self._beside is None or self._beside.recommender.version != message.version:
+            end()  # the server starts us again, with the bundle that lies there
+            return
+        self._former, self._former_until = self.recommender, time.monotonic() + _FORMER_S
+        self._take(self._beside)
+        self._beside = None
+
+    def _current(self, asked: Rank) -> bool:
+        return asked.version in ("", self.recommender.version)
+
+    def _of(self, asked: Rank) -> Recommender:
+        """The recommender whose items the request counts by."""
+        if self._current(asked):
+            return self.recommender
+        if self._former is None or self._former.version != asked.version:
+            raise RuntimeError("the bundle that this request counts by is gone")
+        return self._former
+
+    def _answer(self, message: Rank | Read | Tell | Fits | Loaded) -> Any:
+        if isinstance(message, Loaded):
+            return self._loaded(message)
         if isinstance(message, Read):
             return self._read(message)
         if isinstance(message, Fits):
@@ -182,12 +262,13 @@ class Desk:
         return None
 
     def _rank(self, asked: Rank) -> Any:
-        return recommend_many(self.recommender, [self._ask(asked)])[0]
+        return recommend_many(self._of(asked), [self._ask(asked)])[0]
 
     def _ask(self, asked: Rank) -> Ask:
-        if asked.edition > self.recommender.edition:
+        recommender = self._of(asked)
+        if asked.edition > recommender.edition:
             raise RuntimeError("an edit of the catalog is missing")
-        mask = asked.mask(len(self.recommender.catalog))
+        mask = asked.mask(len(recommender.catalog))
         return Ask(
             asked.history, asked.k, mask, asked.weights, asked.explain, asked.profile, asked.leaning, asked.length,
             asked.rules,

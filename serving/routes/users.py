@@ -3,14 +3,18 @@ there is. Admin only."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
+from fastapi.responses import Response
 
+from genrec.interest.past import Past
+from serving import problems
 from serving.past import past_of
 from serving.routes.shared import Served, note_user, router
 from serving.schemas.shared import UserId
-from serving.schemas.users import Erased, Exported, Happened, Known, User, Users
+from serving.schemas.users import Erased, Exported, Happened, Interests, Known, User, Users
 
 routes = router("users", "admin")
 Whose = Annotated[UserId, Path(description="The user's id.")]
@@ -40,6 +44,23 @@ async def user(
     return User(
         user_id=user_id, version=past.version, window=past.window, shown=list(past.shown),
         disliked=list(past.disliked), timeline=timeline,
+    )  # fmt: skip
+
+
+@routes.get("/v1/interests/{user_id:path}", response_model=Interests, summary="How a user's interest moved")
+async def interests(user_id: Whose, request: Request, service: Served) -> Response | Interests:
+    """Segments in the catalog's words, when each change was noticed its sureness; a user without choices has none.
+    404 where the bundle was trained on too little to tell changes from chance."""
+    note_user(request, service, user_id)
+    live = service.live
+    if live.timelines is None:
+        return problems.answer(404, "the bundle holds no detector of changes", remedy="train it on a larger log")
+    kept = await service.stored(service.store.history, user_id, service.settings.limits.history)
+    past = Past.of(live.catalog, kept.item_ids, kept.timestamps, kept.kinds, kept.values)
+    found = await asyncio.to_thread(live.timelines.timeline, past)
+    return Interests(
+        user_id=user_id, version=kept.version, segments=found.segments, false_alarms=found.false_alarms,
+        model=live.version,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genrec.interest.timeline import Segment
 from serving.schemas.recommendations import Window
 from serving.schemas.shared import Answer
 
@@ -41,6 +42,17 @@ class Users(Answer):
     """Newest first."""
 
     users: list[Known]
+
+
+class Interests(Answer):
+    """segments: stretches of one interest, oldest first, the last is the present one; false_alarms: changes per choice
+    that would be shown of a person who never changes; model: version of the bundle that says so."""
+
+    user_id: str
+    version: int
+    segments: list[Segment]
+    false_alarms: float
+    model: str
 
 
 class Exported(Answer):

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import polars as pl
 from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
 from genrec.errors import DataError
-from serving.store import edits, events, online, people
+from serving.store import edits, events, log, online, people
 from serving.store.connecting import Database
 from serving.store.migrating import migrate
 from serving.store.records import Appended, CatalogChange, ItemEdit, NewEvent, Slate, UserHistory
@@ -84,6 +85,18 @@ class EventStore:
     def online(self, since: int | None = None, until: int | None = None) -> list[online.OnlineRow]:
         """Clicks and conversions of the slates shown in [since, until), UTC seconds; by model version, then slot."""
         return self.database.read(partial(online.online, since=since, until=until))
+
+    def interactions(self) -> pl.DataFrame:
+        """All events of histories, as they came in: user_id, item_id, timestamp, kind, value."""
+        return self.database.read(log.interactions)
+
+    def received(self, since: int) -> int:
+        """How many events of histories came in at `since` (UTC seconds) or later."""
+        return self.database.read(partial(log.received, since=since))
+
+    def places(self, model: str, newest: int = 50_000) -> pl.DataFrame:
+        """Where the newest choices stood in the slate before them, of this model version; see `log.places`."""
+        return self.database.read(partial(log.places, model=model, newest=newest))
 
     def export(self, user_id: str) -> dict[str, Any]:
         """`{user_id, events, recommendations}`: all that is stored on the user, in JSON types."""

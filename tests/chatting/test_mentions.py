@@ -28,6 +28,11 @@ SLATE = CATALOG.item_ids[:4]
     ("message", "marked"),
     [
         ("No horror from before 1990", "no A:value from before B:year"),
+        ("forget what I said about Alien", "forget what i said about A:item"),
+        ("forget alien films", "forget A:value films"),
+        ("Alien films", "A:value films"),
+        ("none of these, surprise me", "none of A:shown , surprise me"),
+        ("all of those", "A:shown"),
         ("5 comedies from the 90s by Spielberg", "A:number B:value from C:decade by D:value"),
         ("I loved Blade Runner, more like the second", "i loved A:item , more like B:shown"),
         ("something shorter than two hours", "something shorter than A:minutes"),
@@ -65,6 +70,15 @@ def test_values_become_rules_by_their_roles() -> None:
     assert rules(read("no horror, no war", "avoid", "avoid")) == {"genres not in Horror, War"}
     liked = read("I like horror", "like")
     assert (liked.rules, [str(one) for one in liked.liked_traits]) == ((), ["genres = Horror"])
+
+
+def test_what_takes_back_a_value_takes_back_the_film_of_that_name() -> None:
+    taken = read("forget alien", "drop")
+    assert [TITLES[item] for item in taken.withdrawn_items] == []  # in lower case it names no film
+    taken = read("Alien? forget it", "drop")
+    assert [TITLES[item] for item in taken.withdrawn_items] == ["Alien"]
+    assert [str(rule) for rule in taken.withdrawn] == ["keywords = alien"]
+    assert read("Alien films", "want").liked == ()
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,13 @@ def test_any_rule_is_a_mask_or_a_taught_error(field: str, op: Any, value: Any) -
     except ConfigError as error:
         taught = error.allowed
     assert taught or (mask.shape == (5,) and mask.dtype == bool)
+
+
+def test_masks_are_kept_for_one_catalog_and_not_shared_out() -> None:
+    other = CATALOG.select([0, 1])
+    assert allowed(CATALOG, [rule("year", "<", 1995)]).tolist() == [True, True, False, False, False]
+    assert allowed(other, [rule("year", "<", 1995)]).tolist() == [True, True]
+    allowed(CATALOG, [rule("year", "<", 1995)])[:] = False
+    assert allowed(CATALOG, [rule("year", "<", 1995)]).sum() == 2
+    assert allowed(CATALOG, [rule("ripe", "=", True)]).sum() == 2
+    assert allowed(CATALOG, [rule("ripe", "=", 1)]).sum() == 0

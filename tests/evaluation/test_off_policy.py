@@ -45,6 +45,22 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert (held <= 199).all()
 
 
+def test_intervals_know_of_heavy_showings_that_a_log_may_lack() -> None:
+    """An item shown one time in a hundred that the other policy always shows: 300 showings hold three of it or so."""
+    held = np.zeros(2)
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        rare = rng.random(300) < 0.01
+        rewards = (rng.random(300) < 0.5).astype(float)
+        logged = Logged(rewards, np.where(rare, 0.01, 0.99), np.where(rare, 1.0, 0.0))
+        plain = logged.rewards * logged.weights
+        half = 1.96 * plain.std(ddof=1) / np.sqrt(300)
+        one = ips(logged)
+        held += [one.low <= 0.5 <= one.high, abs(plain.mean() - 0.5) <= half]
+    assert held[0] >= 150
+    assert held[0] > held[1]
+
+
 def test_what_it_refuses() -> None:
     with pytest.raises(ConfigError, match="differ in length"):
         Logged(array(1, 0), array(1.0), array(1.0))

@@ -36,7 +36,7 @@ def test_codebooks_are_sized_to_the_catalog(items: int, size: int) -> None:
     assert size**3 >= 4 * items
 
 
-@pytest.mark.parametrize(("items", "levels"), [(1, 1), (16384, 1), (16385, 3), (2_000_000, 3)])
+@pytest.mark.parametrize(("items", "levels"), [(1, 1), (32768, 1), (32769, 3), (2_000_000, 3)])
 def test_levels_are_fitted_to_the_catalog(items: int, levels: int) -> None:
     assert code_levels(items) == levels
     assert codebook_size(items, levels) ** levels >= (4 if levels > 1 else 1.25) * items - 1

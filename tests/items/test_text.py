@@ -79,3 +79,10 @@ def test_the_offline_encoder_knows_meaning() -> None:
 
 def test_unit_leaves_zeros() -> None:
     assert unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
+
+
+@pytest.mark.skipif(not offline_encoder_installed(), reason="needs the offline encoder")
+def test_the_encoder_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = encode_texts(["a tense film"])
+    monkeypatch.setattr("sentence_transformers.SentenceTransformer", None)  # opening it again would fail
+    assert np.array_equal(encode_texts(["a tense film"]), first)

@@ -34,6 +34,7 @@ OPENS = {
     "/v1/users": {"admin"},
     "/v1/users/{user_id}": {"admin"},
     "/v1/exports/{user_id}": {"admin"},
+    "/v1/interests/{user_id}": {"admin"},
     "/v1/catalog/items/{item_id}": {"admin"},
     "/v1/metrics/online": {"metrics", "admin"},
     "/metrics": {"metrics", "admin"},

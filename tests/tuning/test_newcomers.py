@@ -1,34 +1,17 @@
-"""New items take after the nearest known ones, by hand and in a model."""
+"""New items take after the nearest known ones in a model."""
 
 import numpy as np
 import pytest
 import torch
 
 from genrec.items.index import ItemIndex
-from genrec.tuning.newcomers import NEAREST, SHARPNESS, likes, settle
+from genrec.priors.stand_ins import likes
+from genrec.tuning.newcomers import NEAREST, settle
 from tests.helpers.small_bundles import base_model, vocabulary_for
 from tests.helpers.toyworld import grid
 
 VECTORS = np.array([[1, 0], [0, 2], [-1, 0], [3, 4], [0, 0]], dtype=np.float32)
 KNOWN = np.array([True, True, True, False, False])
-
-
-def test_weights_fall_with_the_angle() -> None:
-    """Item 3 has cosines .6, .8 and −.6 to the three known ones; item 4 is like nothing, so like all."""
-    near, weights = likes(VECTORS, KNOWN, np.array([3, 4]))
-    assert sorted(near[0]) == sorted(near[1]) == [0, 1, 2]
-    wanted = np.exp(SHARPNESS * np.array([0.6, 0.8, -0.6]))
-    np.testing.assert_allclose(weights[0][np.argsort(near[0])], wanted / wanted.sum(), rtol=1e-4)
-    np.testing.assert_allclose(weights[1], 1 / 3, rtol=1e-6)
-
-
-def test_no_more_than_the_nearest() -> None:
-    random = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
-    known = np.arange(40) < 30
-    near, weights = likes(random, known, np.arange(30, 40))
-    assert near.shape == weights.shape == (10, NEAREST)
-    assert known[near].all()
-    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -42,7 +25,7 @@ def test_the_model_gives_a_new_item_the_mean_of_its_likes(tied: bool) -> None:
         before = model(prompt).logits[0, -1, tokens].numpy()
         assert settle(model, vocabulary, index, KNOWN, VECTORS) == 2
         after = model(prompt).logits[0, -1, tokens].numpy()
-    near, weights = likes(VECTORS, KNOWN, np.array([3, 4]))
+    near, weights = likes(VECTORS, KNOWN, np.array([3, 4]), NEAREST)
     np.testing.assert_allclose(after[:3], before[:3], rtol=1e-5)
     np.testing.assert_allclose(after[3:], (weights * before[near]).sum(axis=1), rtol=1e-3, atol=1e-4)
 
