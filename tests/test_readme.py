@@ -58,7 +58,7 @@ def test_every_other_line_is_a_genrec_command() -> None:
     assert {words[0] for words in told()} == {"make", "genrec"}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_snippets_run_in_their_order(shop: Path, genrec_command: Callable[..., Done]) -> None:
     for words in told():
         if words[:2] == ["genrec", "serve"]:

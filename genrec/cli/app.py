@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -58,3 +59,15 @@ def _root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         Console().print(NEXT.format(version=__version__), highlight=False)
+        if line := here(Path.cwd()):
+            Console().print(f"\nIn this folder: {line}", highlight=False, markup=False)
+
+
+def here(folder: Path) -> str:
+    """What to do next with what lies in a folder: a bundle, prepared data; empty where there is neither."""
+    bundles = sorted(folder.glob("*/manifest.json"))
+    prepared = sorted(path.parent for path in folder.glob("*/interactions.parquet"))
+    if bundles:
+        data = f" --data {prepared[0].name}" if prepared else ""
+        return f"genrec serve --bundle {bundles[0].parent.name}{data}"
+    return f"genrec train --data {prepared[0].name} --out bundle" if prepared else ""
