@@ -1,4 +1,4 @@
-"""Pages of reference, made of the program itself: every command with its flags, every setting, every route.
+"""Pages made of the program itself: every command with its flags, every setting, every route; and the README as home.
 
 What a flag or a setting does is said once, where it is defined; a test sees that it is said at all. Knows no site:
 docs/hooks.py puts the pages into it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -43,8 +44,14 @@ def pages() -> dict[str, str]:
     """Path below docs/ → Markdown."""
     return {
         "reference/cli.md": cli_page(), "reference/settings.md": settings_page(), "reference/http.md": http_page(),
-        "reference/python.md": python_page(),
+        "reference/python.md": python_page(), "index.md": home_page(),
     }  # fmt: skip
+
+
+def home_page() -> str:
+    """The README, its links as they are from docs/."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\]\((?!https?:|#)(docs/)?", lambda found: "](" if found[1] else "](../", text)
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -63,7 +70,7 @@ def cli_page() -> str:
     parts = [
         "# Command line",
         "Made of the program. " + EXIT_CODES,
-        "`genrec --install-completion` teaches your shell.",
+        "`genrec --install-completion` teaches your shell to complete them.",
     ]
     for name, command in commands():
         parts += [f"## {name}", inspect.cleandoc(command.help or ""), "\n".join(_flags(command))]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from genrec.interest.timeline import Segment, Timeline
 from genrec.items.trie import Trie
-from genrec.plotting import branching, log_history, plot_all, systems, training
+from genrec.plotting import branching, interests, log_history, plot_all, systems, training
 
 RESULTS = [
     {"system": name, "mask_seen": True, "cases": 10, "rank_seconds": 0.5,
@@ -40,6 +41,19 @@ def test_a_run_is_drawn_from_its_newest_checkpoint(tmp_path: Path) -> None:
     assert log_history(tmp_path)[0]["step"] == 100
     assert [len(axis.lines) for axis in training(log_history(tmp_path)).axes] == [2, 1]
     assert log_history(tmp_path / "nothing") == []
+
+
+def test_a_colour_comes_back_with_its_interest() -> None:
+    stretches = [(5, "genres: Horror", None), (3, "genres: Comedy; language: fr", None), (4, "genres: Horror", 0)]
+    segments = [
+        Segment(start=0, end=1, choices=choices, words=words, facts=[], confidence=None, noticed=None, returns_to=back)
+        for choices, words, back in stretches
+    ]
+    (axis,) = interests({"ann": Timeline(segments=segments, false_alarms=0.01)}).axes
+    assert [(float(bar.get_x()), float(bar.get_width())) for bar in axis.patches] == [(0, 5), (5, 3), (8, 4)]
+    first, second, third = (bar.get_facecolor() for bar in axis.patches)
+    assert first == third != second
+    assert [word.get_text() for word in axis.texts] == ["genres: Horror", "genres: Comedy", "genres: Horror"]
 
 
 def test_what_is_not_there_is_not_drawn(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.helpers.running import ROOT, TINY, Done
 
@@ -71,6 +72,11 @@ def test_the_snippets_run_in_their_order(shop: Path, genrec_command: Callable[..
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, check=True, env=environment)
     assert len(done.stdout.strip().splitlines()) == 5
+
+
+def test_the_prompt_of_the_guide_is_the_one_that_ranks() -> None:
+    (shown,) = snippets("yaml", (ROOT / "docs" / "guide" / "prompts.md").read_text(encoding="utf-8"))
+    assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "prompts" / "en" / "next_item.yaml").read_bytes())
 
 
 def answers(words: list[str]) -> None:

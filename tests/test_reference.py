@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMAND = re.compile(r"(?:^(?: {4})?|`)(genrec(?: [^`\n]*)?)(?=`|$)", flags=re.MULTILINE)
+"""A command of a document: a line of a block, or inline code."""
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,23 @@ def test_every_flag_is_described(reference: ModuleType) -> None:
             absent += [f"{name} {word}" for word in words if f"`{word}`" not in page]
     assert silent == []
     assert absent == []
+
+
+def test_documents_name_commands_and_flags_that_exist(reference: ModuleType) -> None:
+    flags = {name: {word for one in command.params for word in one.opts} for name, command in reference.commands()}
+    flags |= {"genrec": {"--help", "--version", "--install-completion", "--show-completion"}, "genrec bench": set()}
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guide").glob("*.md")]
+    said = [(page.name, line) for page in pages for line in COMMAND.findall(page.read_text(encoding="utf-8"))]
+    assert len(said) > 40
+    wrong = []
+    for page, line in said:
+        words = line.split("#")[0].split()
+        depth = max(depth for depth in (1, 2, 3) if " ".join(words[:depth]) in flags)
+        known = {*flags[" ".join(words[:depth])], "--help"}
+        unknown = [word for word in words[1:] if word.startswith("--") and word not in known]
+        unknown += words[1:2] if depth == 1 and words[1:2] and words[1][0].islower() else []
+        wrong += [f"{page}: {line}"] * bool(unknown)
+    assert wrong == []
 
 
 def test_every_setting_is_described(reference: ModuleType) -> None:

@@ -26,7 +26,7 @@ def evaluate(
     plots: Annotated[Path | None, typer.Option(help="Folder to draw into: systems, time, training run, trie.")] = None,
 ) -> None:
     """One table of the bundle and tuned baselines on the test cases of the bundle's own split."""
-    require("evaluate")
+    require("evaluate --plots" if plots else "evaluate")
     quiet_models()
     from genrec.comparing import compare, render, results_json
     from genrec.preparing import load
