@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMAND = re.compile(r"(?:^(?: {4})?|`)(genrec(?: [^`\n]*)?)(?=`|$)", flags=re.MULTILINE)
-"""A command of a document: a line of a block, or inline code."""
+COMMAND = re.compile(r"(?:^ {4}|`)(genrec(?: [^`\n]*)?)(?=`|$)", flags=re.MULTILINE)
+"""A command of a document: a line of an indented block, or inline code."""
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +41,16 @@ def test_every_flag_is_described(reference: ModuleType) -> None:
 
 
 def test_documents_name_commands_and_flags_that_exist(reference: ModuleType) -> None:
-    flags = {name: {word for one in command.params for word in one.opts} for name, command in reference.commands()}
+    flags = {
+        name: {word for one in command.params for word in (*one.opts, *one.secondary_opts)}
+        for name, command in reference.commands()
+    }
     flags |= {"genrec": {"--help", "--version", "--install-completion", "--show-completion"}, "genrec bench": set()}
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guide").glob("*.md")]
-    said = [(page.name, line) for page in pages for line in COMMAND.findall(page.read_text(encoding="utf-8"))]
+    texts = [(page.name, page.read_text(encoding="utf-8")) for page in pages]
+    said = [(name, line) for name, text in texts for line in COMMAND.findall(text)]
+    blocks = [(name, block) for name, text in texts for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)]
+    said += [(name, line) for name, block in blocks for line in block.splitlines() if line.startswith("genrec")]
     assert len(said) > 40
     wrong = []
     for page, line in said:
