@@ -31,7 +31,7 @@ def commands(text: str = TEXT) -> list[list[str]]:
 
 
 def told() -> list[list[str]]:
-    """The commands of the README, then the quick ones that the guide adds, each once: it goes on with the same files."""
+    """The commands of the README, then the quick ones that the guide adds, each once; the files are the same."""
     added = [words for page in GUIDE for words in commands(page.read_text(encoding="utf-8"))]
     found = [*commands(), *(words for words in added if not {*words[1:2]} & {*LONG})]
     return [words for place, words in enumerate(found) if words not in found[:place]]
