@@ -13,13 +13,13 @@ PORT ?= 8000
 BUNDLE ?= demo/bundle
 DATA ?= demo/data
 STORE ?= sqlite:///demo/events.db
-EXTRAS ?= train,serve,dev
+EXTRAS ?= train,serve,dev,docs
 
 BIN := .venv/bin
 CHECKED := genrec $(foreach room,training serving benchmarks,$(if $(shell find $(room) -name '*.py' -print -quit 2>/dev/null),$(room)))
 BENCHES := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 
-.PHONY: help setup setup-vllm postgres chromium screenshots demo serve test test-slow check format bench wheel clean
+.PHONY: help setup setup-vllm postgres chromium screenshots demo serve test test-slow check docs format bench wheel clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -91,6 +91,9 @@ format: .venv/.stamp  ## rewrite to the common style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: .venv/.stamp  ## site/, the guide as a site, built strictly
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict -q -d site
+
 bench: .venv/.stamp  ## every program of benchmarks/ in turn; all run, then the failed ones are named
 	@failed=; for program in $(BENCHES); do \
 	  echo "== $$program"; $(BIN)/python $$program || failed="$$failed $$program"; \
@@ -100,4 +103,4 @@ wheel: .venv/.stamp  ## dist/*.whl
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:  ## caches and builds; the venv stays
-	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

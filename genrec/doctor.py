@@ -52,6 +52,7 @@ PARTS = (
     ),
     Part("bitsandbytes", ("bitsandbytes",), "bitsandbytes", "8- and 4-bit weights", "pip install 'genrec[quant]'"),
     Part("vLLM", ("vllm",), "vllm", "serving: many requests at once, adapters, JSON text", _VLLM),
+    Part("matplotlib", ("matplotlib",), "matplotlib", "pictures of an evaluation", "pip install 'genrec[plots]'"),
     Part(
         "server", ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"), "fastapi", "genrec serve",
         "pip install 'genrec[serve]'",
@@ -62,6 +63,7 @@ NEEDS = {
     "train": (*_MODELS, "trl", "peft", "tensorboard"),
     "recommend": _MODELS,
     "evaluate": _MODELS,
+    "evaluate --plots": (*_MODELS, "matplotlib"),
     "serve": (*_MODELS, "server"),
 }
 """Command → the parts that it cannot do without."""

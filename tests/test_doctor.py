@@ -29,11 +29,18 @@ def test_the_checkup_is_plain_data() -> None:
 
 def test_a_missing_part_stops_what_needs_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "trl")
-    assert doctor.checkup()["can"] == {"train": False, "recommend": True, "evaluate": True, "serve": True}
+    assert [command for command, can in doctor.checkup()["can"].items() if not can] == ["train"]
     doctor.require("recommend")
     with pytest.raises(MissingExtra, match="genrec train needs trl") as raised:
         doctor.require("train")
     assert "pip install 'genrec[train]'" in str(raised.value)
+
+
+def test_pictures_need_matplotlib_and_say_so_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "matplotlib")
+    doctor.require("evaluate")
+    with pytest.raises(MissingExtra, match="evaluate --plots needs matplotlib"):
+        doctor.require("evaluate --plots")
 
 
 def test_without_torch_nothing_that_ranks_works(monkeypatch: pytest.MonkeyPatch) -> None:

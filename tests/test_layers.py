@@ -80,6 +80,7 @@ LAYERS = {
     "slates": 5,
     "answers": 1,
     "alternatives": 0,
+    "plotting": 5,
     "batching": 5,
     "client": 1,
     "changing": 5,

@@ -1,4 +1,4 @@
-"""The README tells the truth: its snippets run, its links lead somewhere, its make targets exist."""
+"""README and guide tell the truth: their snippets run, their links lead somewhere, their make targets exist."""
 
 import os
 import re
@@ -11,20 +11,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.helpers.running import ROOT, TINY, Done
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
 TITLES = ("Green Tea", "Teapot", "Tea Strainer", "Coffee", "Coffee Mill", "Milk Jug", "Sugar", "Biscuits")
 HEAVY = {"train": TINY}  # command → what makes it small
+LONG = ("train", "evaluate")  # what of the guide is not run: the README's are, and every flag is known to exist
 
 
-def snippets(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+def snippets(language: str, text: str = TEXT) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
-def commands() -> list[list[str]]:
-    return [shlex.split(line) for block in snippets("sh") for line in block.splitlines() if line.strip()]
+def commands(text: str = TEXT) -> list[list[str]]:
+    return [shlex.split(line) for block in snippets("sh", text) for line in block.splitlines() if line.strip()]
+
+
+def told() -> list[list[str]]:
+    """The commands of the README, then the quick ones that the guide adds, each once; the files are the same."""
+    added = [words for page in GUIDE for words in commands(page.read_text(encoding="utf-8"))]
+    found = [*commands(), *(words for words in added if not {*words[1:2]} & {*LONG})]
+    return [words for place, words in enumerate(found) if words not in found[:place]]
 
 
 @pytest.fixture
@@ -41,28 +51,34 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_make_targets_exist() -> None:
     targets = [words[1] for words in commands() if words[0] == "make"]
-    assert {"setup", "demo"} <= set(targets)
+    assert {"setup", "serve"} <= set(targets)
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert [name for name in targets if not re.search(rf"^{name}:", makefile, flags=re.MULTILINE)] == []
     assert "genrec demo" in makefile
 
 
 def test_every_other_line_is_a_genrec_command() -> None:
-    assert {words[0] for words in commands()} == {"make", "genrec"}
+    assert {words[0] for words in told()} == {"make", "genrec"}
 
 
+@pytest.mark.timeout(900)
 def test_the_snippets_run_in_their_order(shop: Path, genrec_command: Callable[..., Done]) -> None:
-    for words in commands():
+    for words in told():
         if words[:2] == ["genrec", "serve"]:
             answers(words)
         elif words[0] == "genrec":
-            done = genrec_command(*words[1:], *HEAVY.get(words[1], ()))
+            done = genrec_command(*words[1:], *HEAVY.get("".join(words[1:2]), ()))
             assert done.code == 0, f"{shlex.join(words)}\n{done.out[-2000:]}{done.err[-2000:]}"
     assert (shop / "published" / "model" / "model.safetensors").is_file()
     (python,) = snippets("python")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", python], capture_output=True, text=True, check=True, env=environment)
     assert len(done.stdout.strip().splitlines()) == 5
+
+
+def test_the_prompt_of_the_guide_is_the_one_that_ranks() -> None:
+    (shown,) = snippets("yaml", (ROOT / "docs" / "guide" / "prompts.md").read_text(encoding="utf-8"))
+    assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "prompts" / "en" / "next_item.yaml").read_bytes())
 
 
 def answers(words: list[str]) -> None:
@@ -80,10 +96,9 @@ def answers(words: list[str]) -> None:
 
 
 def test_the_links_lead_somewhere() -> None:
-    for name in ("README.md", "docs/architecture.md", "CONTRIBUTING.md"):
-        page = ROOT / name
+    for page in (ROOT / "README.md", ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md", *GUIDE):
         targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
-        assert [target for target in targets if not (page.parent / target).exists()] == [], name
+        assert [target for target in targets if not (page.parent / target).exists()] == [], page
 
 
 def test_the_map_names_files_that_exist() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,7 +38,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 
 def application() -> typer.Typer:
     app = typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", epilog=EXIT_CODES,
+        add_completion=True, pretty_exceptions_enable=False, rich_markup_mode="rich", epilog=EXIT_CODES,
         help="A generative recommender: a causal language model that writes the next item, and says why.",
     )  # fmt: skip
     app.callback(invoke_without_command=True)(_root)
@@ -58,3 +59,15 @@ def _root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         Console().print(NEXT.format(version=__version__), highlight=False)
+        if line := here(Path.cwd()):
+            Console().print(f"\nIn this folder: {line}", highlight=False, markup=False)
+
+
+def here(folder: Path) -> str:
+    """What to do next with what lies in a folder: a bundle, prepared data; empty where there is neither."""
+    bundles = sorted(folder.glob("*/manifest.json"))
+    prepared = sorted(path.parent for path in folder.glob("*/interactions.parquet"))
+    if bundles:
+        data = f" --data {prepared[0].name}" if prepared else ""
+        return f"genrec serve --bundle {bundles[0].parent.name}{data}"
+    return f"genrec train --data {prepared[0].name} --out bundle" if prepared else ""

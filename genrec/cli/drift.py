@@ -35,7 +35,7 @@ def drift(
     from genrec.preparing import load
 
     opened, log = Bundle.open(bundle), load(data)
-    found = _follower(opened, log, detector).timeline(_past(opened, log, user))
+    found = _follower(opened, log, detector).timeline(past_of(opened, log, user))
     if json:
         show_json(found.model_dump())
     else:
@@ -75,7 +75,8 @@ def _follower(bundle: Bundle, log: Dataset, detector: Path | None) -> Follower:
     return Follower.of(bundle, learnt)
 
 
-def _past(bundle: Bundle, log: Dataset, user: str) -> Past:
+def past_of(bundle: Bundle, log: Dataset, user: str) -> Past:
+    """A user's choices in prepared data; raises ConfigError for a user that it does not hold."""
     import polars as pl
 
     from genrec.interest.past import Past

@@ -50,7 +50,7 @@ const segment = (id) => id.split("/").map(encodeURIComponent).join("/");
 export const about = () => json("GET", "/v1/about");
 export const users = (most) => json("GET", `/v1/users?most=${most}`);
 export const user = (id, most) => json("GET", `/v1/users/${segment(id)}?most=${most}`);
-export const interest = (id) => json("GET", `/v1/users/${segment(id)}/interest`);
+export const interest = (id) => json("GET", `/v1/interests/${segment(id)}`);
 export const erase = (id) => json("DELETE", `/v1/users/${segment(id)}`);
 export const search = (words, signal) => json("GET", `/v1/catalog/items?most=8&q=${encodeURIComponent(words)}`, undefined, signal);
 export const items = (ids) => json("GET", `/v1/catalog/items?${ids.map((id) => `id=${encodeURIComponent(id)}`).join("&")}`);

@@ -158,7 +158,17 @@ def test_explain_needs_a_history(tiny: Tiny, titles: list[str], genrec_command: 
 def test_evaluate_puts_the_bundle_beside_baselines(tiny: Tiny, tmp_path: Path, genrec_command: Command) -> None:
     out = tmp_path / "results.json"
     done = genrec_command(
-        "evaluate", "--bundle", tiny.bundle, "--data", tiny.data, "--sasrec-seconds", "1", "--json", out
+        "evaluate",
+        "--bundle",
+        tiny.bundle,
+        "--data",
+        tiny.data,
+        "--sasrec-seconds",
+        "1",
+        "--json",
+        out,
+        "--plots",
+        tmp_path / "plots",
     )
     assert done.code == 0, done.err
     found = json.loads(out.read_text(encoding="utf-8"))
@@ -171,6 +181,7 @@ def test_evaluate_puts_the_bundle_beside_baselines(tiny: Tiny, tmp_path: Path, g
     assert found["notes"] == []
     assert "popularity" in found["differences"]["genrec, generative alone"]
     assert "± 95 %" in done.out
+    assert {path.name for path in (tmp_path / "plots").iterdir()} >= {"systems.svg", "latency.svg", "trie.svg"}
 
 
 def test_evaluating_on_other_data_is_noted(tiny: Tiny, tmp_path: Path, genrec_command: Command) -> None:

@@ -1,6 +1,7 @@
 """Help, version, doctor and errors: what everybody meets first."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import genrec
+from genrec.cli.app import here
 from genrec.errors import GenrecError
 from genrec.terminal import ProgramError, guarded
 from tests.helpers.running import ROOT, Done
@@ -39,6 +41,26 @@ def test_without_arguments_it_says_what_to_do_next(genrec_command: Command) -> N
     done = genrec_command()
     assert done.code == 0
     assert "genrec demo" in done.out
+
+
+def test_it_goes_on_from_what_lies_here(tmp_path: Path) -> None:
+    assert here(tmp_path) == ""
+    for name in ("prepared/interactions.parquet", "shop/manifest.json"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+        said = here(tmp_path)
+    assert said == "genrec serve --bundle shop --data prepared"
+    (tmp_path / "shop" / "manifest.json").unlink()
+    assert here(tmp_path) == "genrec train --data prepared --out bundle"
+
+
+def test_a_shell_completes_commands_and_flags() -> None:
+    program = "from genrec.cli.app import application\napplication()(prog_name='genrec')"
+    for typed, offered in (("genrec rec", "recommend"), ("genrec evaluate --pl", "--plots")):
+        words = {"_GENREC_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **words}
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+        assert done.stdout.split() == [offered], done.stderr
 
 
 def test_version(genrec_command: Command) -> None:
@@ -107,7 +129,7 @@ def test_doctor_names_every_part(genrec_command: Command) -> None:
     assert "torch" in done.out
     assert "genrec recommend" in done.out
     found = json.loads(genrec_command("doctor", "--json").out)
-    assert set(found["can"]) == {"train", "recommend", "evaluate", "serve"}
+    assert set(found["can"]) == {"train", "recommend", "evaluate", "evaluate --plots", "serve"}
 
 
 def test_bench_report_puts_missed_claims_first(genrec_command: Command, tmp_path: Path) -> None:
