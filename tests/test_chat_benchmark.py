@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from benchmarks._chat_verify import Tally
 from genrec.chatting.rules import Rule
 
-ROWS = {
+ROWS: dict[str, dict[str, Any]] = {
     "a": {"year": 1980, "tags": ["Hot", "Green"]},
     "b": {"year": 1990, "tags": ["Hot"]},
     "c": {"year": 2000, "tags": []},

@@ -225,7 +225,7 @@ def _order(examples: Examples, optimiser: ReadingOptimiser) -> Int64:
     """Rows of all epochs, batch after batch, int64 [steps · batch_size].
 
     transformers groups by length, too, but runs from long rows to short ones over and over: requests of one length are
-    of one kind, and the loss at the end was four times as high (docs/log.md).
+    of one kind, and the loss was nearly twice as high (docs/log.md).
     """
     rng, size = np.random.default_rng(optimiser.seed), optimiser.batch_size
     lengths, found = examples.inputs.lengths, list[Int64]()
