@@ -92,12 +92,12 @@ def training(history: Sequence[Mapping[str, float]]) -> Figure:
 def interests(timelines: Mapping[str, Timeline]) -> Figure:
     """One bar for each user, a colour for each stretch of interest; its length is the number of choices."""
     figure, axis = _figure(0.5 * len(timelines) + 1.4)
-    for user, timeline in timelines.items():
+    for row, (user, timeline) in enumerate(timelines.items()):
         start = 0
         for place, one in enumerate(timeline.segments):
             colour = _COLOURS[(one.returns_to if one.returns_to is not None else place) % 6]
             axis.barh([user], [one.choices], left=start, color=colour, edgecolor="white")
-            axis.text(start + 0.5, user, one.words.split(";")[0][:28], fontsize=6, va="center", color="white")
+            axis.text(start + 0.5, row, one.words.split(";")[0][:28], fontsize=6, va="center", color="white")
             start += one.choices
     return _labelled(figure, axis, "choices, oldest first; a new colour where interest changed")
 

@@ -34,7 +34,7 @@ async def about(request: Request, service: Served) -> About:
         reads="grammar" if manifest.chat is None else "model",
         priors={name: float(live.mix.weights.get(name, 0.0)) for name in live.mix.names()},
         fields=await asyncio.to_thread(lambda: live.spoken.fields), scopes=list(key.scopes),
-        most=service.settings.limits.k,
+        most=service.settings.limits.k, interests=live.timelines is not None,
     )  # fmt: skip
 
 

@@ -43,6 +43,8 @@ class About(Answer):
     """Of this key."""
     most: int
     """Largest slate."""
+    interests: bool
+    """Whether the bundle tells how a user's interest moved."""
 
 
 class Card(Answer):

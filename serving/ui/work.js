@@ -22,14 +22,7 @@ export async function fetchUser() {
   if (!may("admin")) return tell("history", { known: null, segments: null });
   const known = await api.user(state.user, HISTORY);
   known.timeline.forEach((one) => one.title && state.cards.has(one.item_id) === false && state.cards.set(one.item_id, { id: one.item_id, title: one.title, fields: {}, bare: true }));
-  let segments = null;
-  if (known.timeline.length) {
-    try {
-      segments = (await api.interest(state.user)).segments;
-    } catch {
-      segments = null; // a server or a bundle that finds no changes of interest
-    }
-  }
+  const segments = known.timeline.length && state.about.interests ? (await api.interest(state.user)).segments : null;
   tell("history", { known, segments });
 }
 
