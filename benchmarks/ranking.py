@@ -8,7 +8,8 @@ Full ranking, both masking variants, strata (cold, tail, head), cost. Baselines 
 are chosen there; a variant is looked at on validation (`--part valid`), the default on the test, last. Figures of one
 data set are means over seeds with their standard deviation; differences are paired by case, each case the mean over
 seeds, with a bootstrap over users. Claims: ranking.{data}.{r10,n10}[.system], ranking.{data}.{r10,n10}_over_sasrec
-(ratios), ranking.{data}.over_{system}_low (NDCG@10).
+(ratios), ranking.{data}.over_{system}_low (NDCG@10),
+ranking.{data}.cold_r10[.system] (variant `items new`).
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ TARGETS = {
     "ranking.beauty.r10": 0.110, "ranking.beauty.n10": 0.066,
     "ranking.beauty.r10.sasrec": 0.092, "ranking.beauty.n10.sasrec": 0.055,
     "ranking.sports.r10_over_sasrec": 1.15, "ranking.sports.n10_over_sasrec": 1.15,
+    "ranking.beauty.cold_r10": 0.08,
 }  # fmt: skip
+COLD = "items new"
 VARIANTS: dict[str, tuple[str, ...]] = {
     "default": (),
     "no teacher": ("sequence.taught=0",),
@@ -63,7 +66,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "histories thinned": ("mixture.dropped=0.2",),
     "window of 10": ("window=10",),
     "twice the width": ("scratch.hidden=256", "scratch.feed_forward=768"),
-    "items new": ("split.cold=0.05",),
+    COLD: ("split.cold=0.05",),
     "one layer": ("scratch.layers=1",),
 }  # fmt: skip
 
@@ -85,6 +88,8 @@ def main() -> None:
             table[variant] = summary(done)
             if variant == "default" and arguments.part == "test":
                 claims |= {one.id: one for one in _claims(data, done)}
+            if variant == COLD and arguments.part == "test":
+                claims |= {one.id: one for one in _cold_claims(data, summary(done))}
         config.setdefault(arguments.part, {}).setdefault(data.label, {}).update(table)
         Console(width=140).print(_shown(data, table))
         write_results(arguments.name, config, list(claims.values()))
@@ -151,6 +156,15 @@ def _claims(data: Data, done: Sequence[Done]) -> Iterator[Claim]:
             f"{name}.over_{CLAIMED.get(other, other.replace(' ', '_'))}_low", one["low"], "NDCG@10", ">=", 0.0,
             n=n, low=one["low"], high=one["high"],
             note=f"{FUSED} minus {other}, paired, low bound; mean {one['mean']:+.4f}; {len(done)} seed(s)",
+        )  # fmt: skip
+
+
+def _cold_claims(data: Data, found: dict[str, Any]) -> Iterator[Claim]:
+    """Recall among targets that training did not hold, a twentieth of the items being held back."""
+    for suffix, system in SYSTEMS.items():
+        yield _claimed(
+            f"ranking.{data.short}.cold_r10{suffix}", found["strata"][f"{system}|cold"]["recall@10"], "share",
+            found["strata_cases"]["cold"], note=f"{system}, full ranking, seen masked, {len(found['seeds'])} seed(s)",
         )  # fmt: skip
 
 
