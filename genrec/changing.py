@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from genrec.catalog import Catalog
 from genrec.errors import DataError
 from genrec.items.codes import Float32
-from genrec.priors import Collaborative, Content, Mix, Popular, Prior, Recent, Sequential
+from genrec.priors import Collaborative, Content, Mix, Popular, Prior, Recent, Sequential, text_vectors
 
 Bool = npt.NDArray[np.bool_]
 
@@ -94,7 +94,7 @@ def extended_mix(mix: Mix, items: int, described: Float32 | None = None) -> Mix:
     """Its priors over more items; where their text vectors are given, what is like the new ones stands in for them."""
     priors, fresh = tuple(extended(prior, items, described) for prior in mix.priors), mix.fresh
     if fresh is not None and described is not None:
-        vectors = next((prior.vectors for prior in priors if isinstance(prior, Content)), None)
+        vectors = text_vectors(priors)
         fresh = fresh if vectors is None else fresh.grown(vectors, items - len(described))
     return replace(mix, priors=priors, fresh=fresh)
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -22,7 +21,7 @@ from genrec.evaluation.protocol import Result, evaluate_both
 from genrec.evaluation.ranker import Ranker, Scorer, ScoreRanker
 from genrec.evaluation.report import differences, table, to_json
 from genrec.formats import Dataset
-from genrec.priors import Content, Mix, MixScorer, Sequential
+from genrec.priors import Mix, MixScorer, Sequential, text_vectors
 from genrec.recommender import Recommender
 from genrec.splitting import Cases, Split
 from genrec.tuning.lifting import lift_alone
@@ -111,9 +110,9 @@ _OTHER_DATA = (
 def _priors_alone(mix: Mix, split: Split, seed: int) -> MixScorer:
     valid, items = sample(split.valid, WEIGHED, seed), len(split.item_ids)
     alone = Mix(mix.priors, weights_alone(mix, valid, items), mix.fresh)
-    vectors = next((prior.vectors for prior in mix.priors if isinstance(prior, Content)), None)
+    vectors = text_vectors(mix.priors)
     if mix.fresh is not None and vectors is not None:
-        known = np.bincount(split.train.histories(split.item_ids).items.items, minlength=items) > 0
+        known = split.train.histories(split.item_ids).chosen(items)
         alone = replace(alone, fresh=replace(mix.fresh, lift=lift_alone(alone, vectors, known, valid)))
     return MixScorer(alone, items, PRIORS)
 

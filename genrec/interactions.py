@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from genrec.errors import DataError
@@ -112,3 +113,7 @@ class Histories:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def chosen(self, n_items: int) -> npt.NDArray[np.bool_]:
+        """Which items somebody chose, bool [n_items]."""
+        return np.asarray(np.bincount(self.items.items, minlength=n_items) > 0)

@@ -36,7 +36,7 @@ from genrec.interest.drift import Detector
 from genrec.interest.timeline import Edit, edited
 from genrec.leaning import Leaner
 from genrec.model.loading import load, vocabulary_of
-from genrec.priors import Content
+from genrec.priors import text_vectors
 from genrec.priors.mix import Float32, standardised
 from genrec.priors.popularity import Popular
 from genrec.priors.stored import load_mix
@@ -82,7 +82,7 @@ class Recommender:
         mix = load_mix(bundle.folder / "priors", bundle.manifest.prior_weights)
         popular = next((prior for prior in mix.priors if isinstance(prior, Popular)), None)
         explainer = Explainer(engine, asking, vocabulary, bundle.prompts, bundle.catalog)
-        content = next((prior.vectors for prior in mix.priors if isinstance(prior, Content)), None)
+        content = text_vectors(mix.priors)
         leaner = Leaner(bundle.catalog, content, bundle.manifest.encoder)
         fusion, detector = Fusion(engine, asking, mix, width), detector_of(bundle)
         opened = cls(bundle, fusion, popular, explainer, leaner=leaner)

@@ -31,10 +31,9 @@ from genrec.fusing import Fusion
 from genrec.interactions import Histories, Interactions
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
-from genrec.priors import Content, Mix, Popular, Recent, Sequential
+from genrec.priors import Mix, Popular, Recent, Sequential, text_vectors
 from genrec.priors.stand_ins import StandIns
 from genrec.priors.stored import Stored
-from genrec.ragged import Int64
 from genrec.recommender import Recommender
 from genrec.renewing import changed
 from genrec.splitting import Cases, global_time
@@ -79,7 +78,7 @@ class Block:
                 remedy="wait for more interactions, or lower `least` or raise `valid`",
             )  # fmt: skip
         order = np.random.default_rng(settings.optimiser.seed).permutation(len(cases))
-        halves = [_rows(cases, np.sort(order[half::2])) for half in (0, 1)]
+        halves = [cases.take(np.sort(order[half::2])) for half in (0, 1)]
         return cls(since, split.train, halves[0], halves[1], list(item_ids), held)
 
     @property
@@ -161,11 +160,11 @@ class Child:
 
 def stand_ins(priors: Sequence[Stored], block: Block, before: StandIns | None) -> StandIns | None:
     """For the items that nobody has chosen by now, lifted as before."""
-    content = next((one for one in priors if isinstance(one, Content)), None)
-    if before is None or content is None:
+    vectors = text_vectors(priors)
+    if before is None or vectors is None:
         return before
-    known = np.bincount(block.histories().items.items, minlength=len(block.item_ids)) > 0
-    return StandIns.of(content.vectors, known, before.lift)
+    known = block.histories().chosen(len(block.item_ids))
+    return StandIns.of(vectors, known, before.lift)
 
 
 def renewed_priors(priors: tuple[Stored, ...], block: Block, settings: RefreshSettings) -> tuple[Stored, ...]:
@@ -174,8 +173,8 @@ def renewed_priors(priors: tuple[Stored, ...], block: Block, settings: RefreshSe
         return priors
     histories, items = block.histories(), len(block.item_ids)
     if settings.priors == "fitted":
-        content = next((one for one in priors if isinstance(one, Content)), None)
-        vectors = np.zeros((items, 1), dtype=np.float32) if content is None else content.vectors
+        told = text_vectors(priors)
+        vectors = np.zeros((items, 1), dtype=np.float32) if told is None else told
         return (
             *fit_priors(histories, block.fit, items, vectors), *(one for one in priors if isinstance(one, Sequential)),
         )  # fmt: skip
@@ -259,8 +258,3 @@ def _words(asking: NextItemPrompt, catalog: Catalog, histories: Histories, setti
         return []
     rendered = explain_examples(catalog, histories.items, asking.prompts, settings.explain, settings.optimiser.seed)
     return [answered(asking.vocabulary, *rendered, longest=_LONGEST)]
-
-
-def _rows(cases: Cases, rows: Int64) -> Cases:
-    users = [cases.users[row] for row in rows.tolist()]
-    return Cases(users, cases.histories.take(rows), cases.targets.take(rows), cases.times[rows])

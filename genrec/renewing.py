@@ -17,7 +17,7 @@ from genrec.indexing import placed
 from genrec.items.codes import Float32
 from genrec.items.text import TFIDF, encode_texts, encoder_name, item_texts, unit
 from genrec.leaning import Leaner
-from genrec.priors import Content, Popular
+from genrec.priors import Content, Popular, text_vectors
 from genrec.recommender import Recommender
 
 
@@ -35,7 +35,7 @@ def changed(recommender: Recommender, changes: Sequence[ItemChange], edition: in
             fusion.engine, fusion.asking, explainer.vocabulary, explainer.prompts, catalog, explainer.kept
         )
     popular = next((prior for prior in fusion.mix.priors if isinstance(prior, Popular)), recommender.popular)
-    content = next((prior.vectors for prior in fusion.mix.priors if isinstance(prior, Content)), None)
+    content = text_vectors(fusion.mix.priors)
     leaner = Leaner(catalog, content, recommender.bundle.manifest.encoder)
     mask = availability(catalog, recommender.available, changes)
     return replace(

@@ -34,6 +34,11 @@ class Cases:
     def __len__(self) -> int:
         return len(self.users)
 
+    def take(self, rows: Int64) -> Cases:
+        """These cases, in this order."""
+        users = [self.users[row] for row in rows.tolist()]
+        return Cases(users, self.histories.take(rows), self.targets.take(rows), self.times[rows])
+
 
 @dataclass(frozen=True)
 class Split:

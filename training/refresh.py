@@ -24,7 +24,7 @@ from genrec.examples import last_item
 from genrec.model.base import SCRATCH
 from genrec.model.loading import weights
 from genrec.preparing import load
-from genrec.priors import Content
+from genrec.priors import text_vectors
 from genrec.recommender import Recommender
 from genrec.refreshing import Block, Child, beginning, grown, judged, save
 from genrec.settings import load_settings
@@ -59,10 +59,10 @@ def main() -> None:
 
     # The weights, by the strategy; rows of new items begin as those of their likes.
     model, vocabulary = weights(bundle, trainable=True), asking.vocabulary
-    content = next((prior for prior in parent.fusion.mix.priors if isinstance(prior, Content)), None)
-    if content is not None:
+    vectors = text_vectors(parent.fusion.mix.priors)
+    if vectors is not None:
         known = np.arange(len(catalog)) < len(bundle.catalog)
-        settle(model, vocabulary, asking.index, known, content.vectors)  # type: ignore[arg-type]
+        settle(model, vocabulary, asking.index, known, vectors)  # type: ignore[arg-type]
     valid = last_item(block.fit.histories, block.fit.targets, asking.head, asking.semantic, asking.window)
     dropout = fitting_dropout(block.histories(), len(catalog))
     forget(run)

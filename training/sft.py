@@ -13,7 +13,6 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 from accelerate import PartialState
 
 from genrec.asking import NextItemPrompt
@@ -122,7 +121,7 @@ def main() -> None:
     merge_rows(model)
     log.info("trained after %.0f s", time.monotonic() - started)
     if built.vectors is not None:
-        known = np.bincount(histories.items.items, minlength=len(index)) > 0
+        known = histories.chosen(len(index))
         settled = settle(model, vocabulary, index, known, built.vectors)
         log.info("%d items that nobody chose stand with the nearest that somebody did", settled)
 

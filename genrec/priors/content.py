@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,3 +38,8 @@ class Content:
     @classmethod
     def of(cls, tensors: dict[str, Float32]) -> Content:
         return cls(tensors["content.vectors"].astype(np.float32), float(tensors["content.half_life"][0]))
+
+
+def text_vectors(priors: Iterable[object]) -> Float32 | None:
+    """The item vectors of the content prior among these, float32 [items, dimensions]; None where there is none."""
+    return next((prior.vectors for prior in priors if isinstance(prior, Content)), None)

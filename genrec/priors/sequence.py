@@ -31,7 +31,7 @@ class Sequential:
     @classmethod
     def of(cls, model: Sasrec, train: Histories) -> Sequential:
         """The prior of a SASRec that was fitted on these histories."""
-        return cls(model, np.bincount(train.items.items, minlength=model.n_items) > 0)
+        return cls(model, train.chosen(model.n_items))
 
     def values(self, histories: Ragged) -> Float32:
         """log p(next item | history) less its mean over known items; 0 where it knows nothing of item or person."""

@@ -78,7 +78,7 @@ def save(
     priors = fit_priors(histories, valid, len(data.catalog), built.described)
     priors = priors if sequence is None else (*priors, sequence)
     engine = engine_of(model, asking.vocabulary, context_of(model))
-    known = np.bincount(histories.items.items, minlength=len(data.catalog)) > 0
+    known = histories.chosen(len(data.catalog))
     mix = fitted_mix(Fusion(engine, asking, Mix(priors, {})), built.described, known, valid)
     ranker = GenerativeRanker(Fusion(engine, asking, mix))
     intervals = evaluate(ranker, valid, (10,), mask_seen=True).intervals(_METRICS)
@@ -161,8 +161,7 @@ def sample(cases: Cases, most: int, seed: int) -> Cases:
     if len(cases) <= most:
         return cases
     rows = np.sort(np.random.default_rng(seed).choice(len(cases), most, replace=False))
-    users = [cases.users[row] for row in rows.tolist()]
-    return Cases(users, cases.histories.take(rows), cases.targets.take(rows), cases.times[rows])
+    return cases.take(rows)
 
 
 def data_hash(interactions: Interactions) -> str:
