@@ -39,7 +39,7 @@ def main() -> None:
     linked = sum(one.reading is not None for one in taught)
     log.info("%d requests, %d of them linked whole, after %.0f s", len(taught), linked, time.monotonic() - started)
 
-    # A voice of its own: the ranker's blocks under the words of requests.
+    # A voice of its own, of the ranker's shape, under the words of requests.
     vocabulary = reading_vocabulary(bundle, settings, taught)
     examples = reading_examples(vocabulary, books[settings.languages[0]], taught)
     model = reading_model(bundle, settings, vocabulary)

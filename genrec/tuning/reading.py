@@ -1,6 +1,6 @@
 """Teaching a bundle to read requests: its words, its weights beside the ranker's, its examples, its training.
 
-The ranker's own weights stay as they are: reading is a voice of its own, which begins from the ranker's blocks.
+The ranker's own weights stay as they are: reading is a voice of its own, of the ranker's shape.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from genrec.model.loading import vocabulary_of, weights
 from genrec.model.vocabulary import END, PAD, Vocabulary
 from genrec.ragged import Int64, Ragged
 from genrec.tuning.learnt import Padded, cross_entropy, flattened
+from genrec.tuning.muon import muon
 from genrec.tuning.trainer import Board, Deadline, refuse_several
 
 _HAN = Regex("[\u4e00-\u9fff]")
@@ -59,7 +60,7 @@ class ReadingOptimiser(BaseModel):
     warmup: float = Field(0.05, ge=0, lt=1)
     """Share of the steps that warm up."""
     weight_decay: float = Field(0.05, ge=0)
-    """AdamW's weight decay."""
+    """Weight decay."""
     max_seconds: float | None = Field(None, gt=0)
     """Training stops after this time at the latest, the learning rate having fallen with it."""
     seed: int = 0
@@ -84,8 +85,8 @@ class ReadingSettings(BaseModel):
     """Text tokens of its own (adapter full)."""
     lora: LoraSettings = LoraSettings(rank=32, alpha=64)
     """Shape of the adapter."""
-    start: Literal["bundle", "fresh"] = "bundle"
-    """Blocks to begin from: the ranker's, or freshly drawn ones (to measure what the ranker's are worth)."""
+    start: Literal["fresh", "bundle"] = "fresh"
+    """Blocks to begin from (adapter full): freshly drawn ones, or the ranker's, which read no better (docs/log.md)."""
     optimiser: ReadingOptimiser = ReadingOptimiser()
 
 
@@ -154,7 +155,7 @@ def reading_vocabulary(bundle: Bundle, settings: ReadingSettings, taught: Sequen
 
 
 def reading_model(bundle: Bundle, settings: ReadingSettings, vocabulary: Vocabulary) -> PreTrainedModel | PeftModel:
-    """The ranker's blocks under rows for these words; or the ranker with a fresh adapter. The bundle stays as it is."""
+    """The ranker's shape under rows for these words; or the ranker with a fresh adapter. The bundle stays as it is."""
     found = weights(bundle)
     ranker = merged(found) if isinstance(found, PeftModel) else found
     if settings.adapter == "lora":
@@ -211,8 +212,11 @@ def teach(
     refuse_several(arguments)
     callbacks: list[TrainerCallback] = [Board(run / "tensorboard")]
     callbacks += [Deadline(optimiser.max_seconds)] if optimiser.max_seconds is not None else []
+    rates = (optimiser.learning_rate, optimiser.weight_decay, arguments.adam_beta2)
+    stepped = None if isinstance(model, PeftModel) else muon(model, *rates)
     taught = Trainer(
-        model, arguments, data_collator=Padded(0), compute_loss_func=cross_entropy, callbacks=callbacks,
+        model, arguments, optimizers=(stepped, None), data_collator=Padded(0),
+        compute_loss_func=cross_entropy, callbacks=callbacks,
         train_dataset=Dataset.from_dict(examples.take(_order(examples, optimiser)).columns()),
     )  # fmt: skip
     with flattened(model):

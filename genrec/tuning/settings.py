@@ -95,6 +95,8 @@ class OptimiserSettings(BaseModel):
     """Steps whose gradients are added before an update."""
     learning_rate: float = Field(2e-3, gt=0)
     """Peak learning rate; it warms up, then falls to a tenth along a cosine."""
+    matrices: Literal["adamw", "muon"] = "adamw"
+    """What steps the blocks' matrices: AdamW as for all else, or Muon, for weights that start from nothing."""
     warmup: float = Field(0.05, ge=0, lt=1)
     """Share of the steps that warm up."""
     weight_decay: float = Field(0.05, ge=0)

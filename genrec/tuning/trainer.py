@@ -31,6 +31,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from genrec.errors import ConfigError
 from genrec.examples import Examples
 from genrec.tuning.learnt import NDCG, Padded, gains, mean_gain
+from genrec.tuning.muon import muon
 from genrec.tuning.settings import OptimiserSettings
 
 # transformers renamed the field after 5.19, the last version that vLLM 0.32 takes
@@ -38,6 +39,7 @@ _RENAMED = "activation_checkpointing" in SFTConfig.__dataclass_fields__
 _NO_CHECKPOINTING: dict[str, Any] = {"activation_checkpointing" if _RENAMED else "gradient_checkpointing": False}
 
 Loss = Callable[..., torch.Tensor]
+_BETA2 = 0.999
 _LEAST_RATE = 0.1  # of the peak learning rate, at the end
 
 
@@ -66,9 +68,9 @@ class Deadline(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         share = 1 - (self._end - time.monotonic()) / self._seconds
-        most = args.learning_rate * (_LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * min(share, 1))) / 2)
+        most = _LEAST_RATE + (1 - _LEAST_RATE) * (1 + math.cos(math.pi * min(share, 1))) / 2
         for group in optimizer.param_groups if optimizer is not None else ():
-            group["lr"] = min(group["lr"], most)  # the schedule sets it anew after each step
+            group["lr"] = min(group["lr"], group["initial_lr"] * most)  # the schedule sets it anew after each step
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if time.monotonic() > self._end:
@@ -112,6 +114,9 @@ def trainer(
         "processing_class": tokenizer,
         "callbacks": callbacks,
     }
+    if settings.matrices == "muon":
+        whole: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        parts["optimizers"] = (muon(whole, settings.learning_rate, settings.weight_decay, _BETA2), None)
     if loss is None:
         return SFTTrainer(model, **parts)
     refuse_several(parts["args"])
