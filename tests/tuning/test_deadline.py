@@ -23,6 +23,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def rate(deadline: Deadline, scheduled: float) -> float:
     """What the deadline makes of the rate that the schedule has set; the peak is 1."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=scheduled)
+    optimizer.param_groups[0]["initial_lr"] = 1.0  # as every scheduler sets it
     arguments = TrainingArguments(learning_rate=1.0, report_to="none")
     deadline.on_step_begin(arguments, TrainerState(), TrainerControl(), optimizer=optimizer)
     return float(optimizer.param_groups[0]["lr"])
