@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from genrec.tuning.muon import FASTER, Muon, muon, orthogonalised
@@ -44,6 +45,22 @@ def test_every_weight_is_in_one_group_and_tables_are_not_orthogonal() -> None:
     assert id(net.model.embed_tokens.weight) not in orthogonal
     assert len(orthogonal) == 2 * 7
     assert [group["lr"] for group in groups] == [FASTER * 1e-3, 1e-3, 1e-3]
+
+
+def test_rows_in_two_parts_are_not_orthogonal_either() -> None:
+    class Shifted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.by = nn.Parameter(torch.zeros(16))
+
+        def forward(self, own: torch.Tensor) -> torch.Tensor:
+            return own + self.by
+
+    net = model()
+    parametrize.register_parametrization(net.lm_head, "weight", Shifted())
+    groups = muon(net, 1e-3, 0.1, 0.98).param_groups
+    assert sum(len(group["params"]) for group in groups) == len(list(net.parameters()))
+    assert sum(len(group["params"]) for group in groups if group["orthogonal"]) == 2 * 7
 
 
 def test_the_first_step_of_a_matrix_has_the_rate_as_its_size() -> None:
