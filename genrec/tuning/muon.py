@@ -78,7 +78,9 @@ def orthogonalised(matrices: Tensor) -> Tensor:
 def muon(model: PreTrainedModel, learning_rate: float, weight_decay: float, beta2: float) -> Muon:
     """Over all weights that learn: the linear maps of the blocks orthogonally, tables of rows and the rest not."""
     tables = (model.get_input_embeddings(), model.get_output_embeddings())  # type: ignore[no-untyped-call]
-    linear = [part for part in model.modules() if isinstance(part, nn.Linear) and all(part is not one for one in tables)]
+    linear = [
+        part for part in model.modules() if isinstance(part, nn.Linear) and all(part is not one for one in tables)
+    ]
     matrices = [part.weight for part in linear if part.weight.requires_grad]
     known = {id(weight) for weight in matrices}
     rest = [weight for weight in model.parameters() if weight.requires_grad and id(weight) not in known]
