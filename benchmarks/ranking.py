@@ -68,6 +68,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "twice the width": ("scratch.hidden=256", "scratch.feed_forward=768"),
     COLD: ("split.cold=0.05",),
     "one layer": ("scratch.layers=1",),
+    "Muon": ("optimiser.matrices=muon",),
 }  # fmt: skip
 
 
