@@ -8,7 +8,7 @@ Knows no recommender, no user and no store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Self
 
 import numpy as np
@@ -91,6 +91,18 @@ class Bandit(BaseModel):
         return self._changed(
             name, lambda arm: (max(0.0, (arm.shown - 1) / fade), max(0.0, (arm.won - success) / fade))
         )  # fmt: skip
+
+    def learnt(self, outcomes: Mapping[str, Sequence[bool]]) -> Bandit:
+        """What is known after these outcomes alone: arm → whether each slate under it succeeded, oldest first.
+
+        The same as `with_feedback` one after another from nothing, so a log that is kept is all that has to be kept.
+        Raises ConfigError for an unknown arm."""
+        found = self.reset()
+        for name, won in outcomes.items():
+            weights = np.exp(-np.arange(len(won))[::-1] / self.memory)
+            state = float(weights.sum()), float(weights @ np.asarray(won, dtype=np.float64))
+            found = found._changed(name, lambda _, state=state: state)  # type: ignore[misc]
+        return found
 
     def reset(self) -> Bandit:
         """Nothing learnt: all arms as they were written down."""

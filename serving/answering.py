@@ -15,6 +15,7 @@ from genrec.chatting.rules import Bool, Rule, allowed, relaxed
 from genrec.diversity import spread
 from genrec.errors import ConfigError
 from genrec.explaining import Length
+from genrec.learning import Arm
 from serving import store
 from serving.engine.messages import Rank, Tell, packed
 from serving.engine.room import EngineDown
@@ -22,6 +23,7 @@ from serving.live import Live
 from serving.past import Past
 from serving.schemas.recommendations import NoMatch, Slate, SlateRequest
 from serving.service import Service
+from serving.store.tuned import ARM
 
 _POOL = 4  # candidates for each place of a slate that is to be diverse
 _NOTES = {
@@ -36,6 +38,9 @@ async def slate(service: Service, asked: SlateRequest, past: Past, leaning: Lean
     Raises EngineBusy where it has to be refused, and GenrecErrors for what does not fit."""
     _check(service, asked)
     live = service.live
+    drawn = _drawn(service, asked, past)
+    if drawn is not None and drawn[0].weights:
+        asked = asked.model_copy(update={"weights": drawn[0].weights})
     said = (past.version, live.edition, past.shown, past.profile, asked.model_dump_json(), leaning)
     key = (asked.user_id or "", said)
     if (kept := service.cache.get(key)) is not None:
@@ -43,15 +48,24 @@ async def slate(service: Service, asked: SlateRequest, past: Past, leaning: Lean
     mask = _mask(live, asked, past)
     made = await _made(service, live, asked, past, mask, leaning) if mask.any() else _nothing(live, asked, past)
     if asked.user_id is not None:
-        await service.stored(service.store.record, _record(asked, live, made))
+        await service.stored(service.store.record, _record(asked, live, made, drawn))
     if not made.degraded or not past.shown:
         service.cache.put(key, made)
     return made
 
 
-def _record(asked: SlateRequest, live: Live, made: Slate) -> store.Slate:
+def _drawn(service: Service, asked: SlateRequest, past: Past) -> tuple[Arm, float] | None:
+    """The weights to try and their chance, where the request leaves the weights open and names a user."""
+    if asked.user_id is None or asked.weights is not None:
+        return None
+    return service.tuner.draw(asked.user_id, past.version)
+
+
+def _record(asked: SlateRequest, live: Live, made: Slate, drawn: tuple[Arm, float] | None) -> store.Slate:
     """What the store keeps of a slate, so that feedback can be tied to it."""
     policy: dict[str, JsonValue] = {"degraded": made.degraded, "edition": live.edition, "diversity": asked.diversity}
+    if drawn is not None:
+        policy |= {ARM: drawn[0].name, "chance": round(drawn[1], 6)}
     return store.Slate(
         recommendation_id=made.id, user_id=asked.user_id or "", model=made.model, policy=policy,
         items=tuple(store.ShownItem(item_id=item.id, slot=item.rank) for item in made.items),

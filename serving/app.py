@@ -10,12 +10,12 @@ from fastapi import FastAPI
 from genrec import __version__
 from serving import examples, problems
 from serving.guard import Guard
-from serving.routes import about, chat, events, health, items, online, page, recommendations, users
+from serving.routes import about, chat, events, health, items, online, page, recommendations, tuning, users
 from serving.service import Service
 
 ROUTERS = (
     health.public, health.routes, recommendations.routes, chat.routes, events.routes, users.routes, about.routes,
-    items.routes, online.routes,
+    items.routes, online.routes, tuning.routes,
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from serving.logs import Pseudonyms, say
 from serving.metrics import Metrics
 from serving.settings import ServeSettings
 from serving.store import CatalogChange, EventStore
+from serving.tuning import Tuner
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
@@ -43,6 +44,7 @@ class Service:
     room: EngineRoom
     store: EventStore
     cache: SlateCache
+    tuner: Tuner
     draining: bool = False
     started: int = field(default_factory=lambda: int(time.time()))
     _editing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -57,13 +59,15 @@ class Service:
     def open(cls, settings: ServeSettings, keys: Keys) -> Service:
         """Raises the errors of a bundle that cannot be read and of a store that cannot be opened."""
         metrics, live = Metrics(), Live.open(Bundle.open(settings.bundle))
+        tuner = Tuner.of(settings.tune, live.mix)
         service = cls(
             settings, keys, metrics, Pseudonyms.of(settings.log_secret), live,
             EngineRoom(settings, metrics, live.version),
-            EventStore.open(settings.store), SlateCache(settings.cached, metrics),
+            EventStore.open(settings.store), SlateCache(settings.cached, metrics), tuner,
         )  # fmt: skip
         service._take(service.store.catalog_changes())
         service._count_items()
+        tuner.take(tuner.learnt(service.store))
         return service
 
     async def start(self) -> None:
@@ -138,8 +142,13 @@ class Service:
         live, change = await asyncio.to_thread(_laid, bare, changes, self._left_out)
         await self.room.renew(bundle.version, change)
         self.live = live  # nothing is awaited in between: what is asked next counts by the new items
+        self.tuner.fit(live.mix)
         self.cache.clear()
         self._count_items()
+
+    async def tuned(self) -> None:
+        """Looks what came of the slates under each setting of weights."""
+        self.tuner.take(await self.stored(self.tuner.learnt, self.store))
 
     async def _ask_whether_it_fits(self, change: ItemChange) -> None:
         try:
@@ -157,8 +166,10 @@ class Service:
                 await self.renew()
                 if await self.stored(self.store.catalog_version) > self.live.edition:
                     await self.sync()
+                if self.tuner.due:
+                    await self.tuned()
             except StorageError as error:
-                say("edits of the catalog cannot be looked up", 30, error=error)
+                say("the store cannot be looked up", 30, error=error)
 
     async def _leave_out(self) -> None:
         """Server and engine begin anew without the edits that the engine could not take over: of a bundle that had more

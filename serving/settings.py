@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from genrec.interest.profile import ProfilePolicy
 from genrec.interest.window import WindowPolicy
+from genrec.learning import Arm, Bandit, Weight
 from genrec.settings import load_settings
 
 PREFIX = "GENREC_"
+OWN = "own"
+"""The arm of the bundle's own weights."""
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -70,6 +73,35 @@ class LimitSettings(_Section):
     """Requests of a key that may come at once."""
 
 
+class TuneSettings(_Section):
+    """Settings of the priors' weights that are tried on users, and learning which of them fares best."""
+
+    arms: dict[str, dict[str, Weight]] = Field(default_factory=dict)
+    """Name → weights of priors in place of the bundle's; the bundle's own always stand beside them as `own`. None:
+    nothing is tried."""
+    floor: float = Field(0.05, ge=0, lt=1)
+    """Least chance of every arm."""
+    memory: float = Field(5000, gt=1)
+    """Slates under an arm after which it has forgotten all but 1/e."""
+    settle_s: float = Field(600, ge=0)
+    """Seconds that a slate has until it counts, with a click or without."""
+    every_s: Positive = 60.0
+    """Seconds between looks at what came of the slates."""
+
+    @model_validator(mode="after")
+    def _sound(self) -> TuneSettings:
+        if OWN in self.arms:
+            raise ValueError(f"an arm named {OWN} stands for the bundle's own weights already")
+        if self.arms:
+            self.bandit(self.arms)
+        return self
+
+    def bandit(self, names: Iterable[str]) -> Bandit | None:
+        """With these of the arms beside the bundle's own, nothing learnt yet; None without any."""
+        arms = [Arm(name=OWN, weights={}), *(Arm(name=name, weights=self.arms[name]) for name in names)]
+        return Bandit(arms=tuple(arms), floor=self.floor, memory=self.memory) if len(arms) > 1 else None
+
+
 class ServeSettings(_Section):
     """Everything that can be set."""
 
@@ -104,6 +136,8 @@ class ServeSettings(_Section):
     """What is said of the rest."""
     engine: EngineSettings = EngineSettings()
     limits: LimitSettings = LimitSettings()
+    tune: TuneSettings = TuneSettings()
+    """Weights that learn from clicks."""
 
 
 def settings_of(file: Path | None, overrides: Sequence[str], environment: Mapping[str, str]) -> ServeSettings:

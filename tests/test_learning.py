@@ -36,6 +36,17 @@ def test_feedback_can_be_taken_back(before: list[bool], last: bool) -> None:
     assert back.arms[0].won == pytest.approx(bandit.arms[0].won, abs=1e-9)
 
 
+@given(st.lists(st.tuples(st.sampled_from(["own", "fresh"]), st.booleans()), max_size=40))
+def test_a_log_says_all_that_was_learnt(log: list[tuple[str, bool]]) -> None:
+    bandit = one_by_one = Bandit(arms=ARMS, memory=10)
+    for name, won in log:
+        one_by_one = one_by_one.with_feedback(name, won)
+    outcomes = {name: [won for arm, won in log if arm == name] for name in ("own", "fresh")}
+    at_once = bandit.with_feedback("own", True).learnt(outcomes)
+    for ours, theirs in zip(at_once.arms, one_by_one.arms, strict=True):
+        assert (ours.shown, ours.won) == pytest.approx((theirs.shown, theirs.won))
+
+
 def test_knowing_nothing_all_arms_are_equal_and_rates_are_by_hand() -> None:
     assert Bandit(arms=ARMS).chances()["own"] == pytest.approx(0.5, abs=0.05)
     assert Arm(name="a", weights={}, shown=8, won=4).rate == 0.5

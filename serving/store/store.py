@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
 from genrec.errors import DataError
-from serving.store import edits, events, log, online, people
+from serving.store import edits, events, log, online, people, tuned
 from serving.store.connecting import Database
 from serving.store.migrating import migrate
 from serving.store.records import Appended, CatalogChange, ItemEdit, NewEvent, Slate, UserHistory
@@ -85,6 +85,14 @@ class EventStore:
     def online(self, since: int | None = None, until: int | None = None) -> list[online.OnlineRow]:
         """Clicks and conversions of the slates shown in [since, until), UTC seconds; by model version, then slot."""
         return self.database.read(partial(online.online, since=since, until=until))
+
+    def outcomes(self, until: int, most: int) -> list[tuple[str, bool]]:
+        """Arm and success of the newest slates shown under one before `until`, oldest first; see `tuned.outcomes`."""
+        return self.database.read(partial(tuned.outcomes, until=until, most=most))
+
+    def forget_outcomes(self, now: int) -> None:
+        """Slates shown before `now` (UTC seconds) no longer count among the outcomes."""
+        self.database.write(partial(tuned.forget, now=now))
 
     def interactions(self) -> pl.DataFrame:
         """All events of histories, as they came in: user_id, item_id, timestamp, kind, value."""
