@@ -37,6 +37,7 @@ OPENS = {
     "/v1/interests/{user_id}": {"admin"},
     "/v1/catalog/items/{item_id}": {"admin"},
     "/v1/metrics/online": {"metrics", "admin"},
+    "/v1/tuning": {"admin"},
     "/metrics": {"metrics", "admin"},
 }
 """What opens every route that is not public; a new route is entered here, or the test fails."""
