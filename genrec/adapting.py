@@ -1,7 +1,8 @@
-"""Rankings that follow a change: the whole history and its present part ranked apart, mixed by the chance of a change.
+"""Rankings that follow a change: the whole history, its present part and the newest choice ranked apart, and joined.
 
-score(item) = log((1 − chance) · p(item | whole history) + chance · p(item | present part)), each p from the fusion's
-scores over its own candidates. Where no change is in sight only the whole history is ranked. Does not know bundles.
+score(item) = Σ share · log p(item | part of the history), each p from the fusion's scores over its own candidates. The
+present part's share grows with the chance of a change, the newest choice's is fixed, the rest is the whole history's. A
+mean of logarithms, for what one part rules out should not come by another. Does not know bundles.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from genrec.asking import NextItemPrompt
 from genrec.decoding.engine import Float64
@@ -51,22 +53,24 @@ class AdaptiveFusion:
         profiles: Sequence[str] = (),
         nudges: Sequence[Float32 | None] = (),
     ) -> list[Ranking]:
-        """As `Fusion.rank`; scores are log-probabilities among the candidates where two rankings were mixed."""
-        depth = max(k, self.fusion.width)
-        whole = self.fusion.rank(histories, depth, allowed=allowed, profiles=profiles, nudges=nudges)
-        policy = self.adapter.policy
-        found = self.adapter.present(self._known(histories)) if policy.on else []
+        """As `Fusion.rank`; scores are means of log-probabilities among the candidates where rankings were joined."""
+        policy, depth = self.adapter.policy, max(k, self.fusion.width)
+        wholly = _Asked(histories, allowed, profiles, nudges)
+        whole = wholly.ranked(self.fusion, depth)
+        if not policy.on:
+            return [_first(one, k) for one in whole]
+        found = self.adapter.present(self._known(histories))
         moved = [row for row, one in enumerate(found) if one.chance >= policy.least]
-        out = [_first(one, k) for one in whole]
-        if moved:
-            parts = Ragged.from_lists([self._present(histories, row, found[row]) for row in moved])
-            short = self.fusion.rank(
-                parts, depth, allowed=[allowed[row] for row in moved],
-                profiles=[profiles[row] for row in moved] if profiles else (),
-                nudges=[nudges[row] for row in moved] if nudges else (),
-            )  # fmt: skip
-            for row, part in zip(moved, short, strict=True):
-                out[row] = mixed(whole[row], part, found[row].chance, policy.temperature, k)
+        longer = [row for row, length in enumerate(histories.lengths.tolist()) if length > 1] if policy.latest else []
+        present = wholly.of(moved, [self._present(histories, row, found[row]) for row in moved])
+        latest = wholly.of(longer, [histories[row][-1:] for row in longer], told=False)
+        near = dict(zip(moved, present.ranked(self.fusion, depth), strict=True))
+        last = dict(zip(longer, latest.ranked(self.fusion, depth), strict=True))
+        out = []
+        for row, one in enumerate(whole):
+            parts = [(near[row], policy.most * found[row].chance)] if row in near else []
+            parts += [(last[row], policy.latest)] if row in last else []
+            out.append(joined([(one, 1 - sum(share for _, share in parts)), *parts], k))
         return out
 
     def _known(self, histories: Ragged) -> Ragged:
@@ -82,21 +86,48 @@ class AdaptiveFusion:
         return history[places]
 
 
-def mixed(whole: Ranking, present: Ranking, chance: float, temperature: float, k: int) -> Ranking:
-    """The k best of both; an item that one ranking lacks has no chance there."""
-    items = np.union1d(whole.items, present.items)
-    far, near = _chances(whole, items, temperature), _chances(present, items, temperature)
-    scores = np.log(np.maximum((1 - chance) * far + chance * near, 1e-300))
-    logprobs = np.maximum(_spread(whole.logprobs, whole.items, items), _spread(present.logprobs, present.items, items))
+@dataclass(frozen=True)
+class _Asked:
+    """Arguments of `Fusion.rank`."""
+
+    histories: Ragged
+    allowed: Sequence[Bool | None]
+    profiles: Sequence[str]
+    nudges: Sequence[Float32 | None]
+
+    def of(self, rows: Sequence[int], histories: Sequence[npt.NDArray[np.integer]], *, told: bool = True) -> _Asked:
+        """The same for some rows, of which other histories are read; told: with their profiles."""
+        return _Asked(
+            Ragged.from_lists(histories),
+            [self.allowed[row] for row in rows],
+            [self.profiles[row] for row in rows] if self.profiles and told else (),
+            [self.nudges[row] for row in rows] if self.nudges else (),
+        )
+
+    def ranked(self, fusion: Fusion, k: int) -> list[Ranking]:
+        if not len(self.histories):
+            return []
+        return fusion.rank(self.histories, k, allowed=self.allowed, profiles=self.profiles, nudges=self.nudges)
+
+
+def joined(parts: Sequence[tuple[Ranking, float]], k: int) -> Ranking:
+    """The k best by the mean of log-probabilities, weighted by these shares; an item that a ranking lacks has a nat
+    less there than its last."""
+    if len(parts) == 1:
+        return _first(parts[0][0], k)
+    items = np.unique(np.concatenate([one.items for one, _ in parts]))
+    scores = np.sum([share * _logged(one, items) for one, share in parts], axis=0)
+    logprobs = np.max([_spread(one.logprobs, one.items, items) for one, _ in parts], axis=0, initial=-np.inf)
     best = np.lexsort((items, -scores))[:k]
     return Ranking(items[best], logprobs[best], scores[best])
 
 
-def _chances(ranking: Ranking, items: Int64, temperature: float) -> Float64:
+def _logged(ranking: Ranking, items: Int64) -> Float64:
+    """Log-probabilities among a ranking's own candidates, float64 [items]."""
     if not len(ranking.scores):
         return np.zeros(len(items))
-    soft = np.exp((ranking.scores - ranking.scores.max()) / temperature)
-    return np.exp(_spread(np.log(np.maximum(soft / soft.sum(), 1e-300)), ranking.items, items))
+    own = ranking.scores - np.logaddexp.reduce(ranking.scores)
+    return np.asarray(np.maximum(_spread(own, ranking.items, items), own.min() - 1.0))
 
 
 def _spread(values: Float64, held: Int64, items: Int64) -> Float64:

@@ -7,11 +7,11 @@ chosen now come back, so that an interest that recurs brings its own past with i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from genrec.interest.drift import posterior
 from genrec.interest.filtering import Filter
@@ -25,19 +25,27 @@ class AdaptPolicy(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     on: bool = False
-    """False: the whole history counts, whatever happens. Off, for stable viewers lost 3.4 % of NDCG@10."""
+    """False: the whole history counts, whatever happens. Off, for it takes two rankings of a slate, or three."""
     hazard: Annotated[float, Field(gt=0, lt=1)] = 1 / 60
     """Chance that a choice is the first of a new interest, before anything is seen."""
-    readiness: Annotated[float, Field(gt=0)] = 8.0
+    readiness: Annotated[float, Field(gt=0)] = 3.0
     """The odds of a change are multiplied by it: missing one costs more than a false one."""
-    temperature: Annotated[float, Field(gt=0)] = 1.5
-    """Scores are divided by it before they are taken as log-probabilities and mixed."""
+    most: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the score that the present part has where a change is certain; less in proportion to its chance."""
+    latest: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share that the newest choice alone has, whatever happens."""
     least: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Chance of a change from which the short history is ranked, too; below, ranking costs what it always did."""
     newest: Annotated[int, Field(ge=2, le=1000)] = 150
     """Choices looked at, the newest."""
     returning: Annotated[float, Field(ge=1)] | None = None
     """Older choices come back that the present interest makes so many times likelier than usual. None: none do."""
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Self:
+        if self.most + self.latest > 1:
+            raise ValueError("most and latest together are 1 at most: the rest is the whole history's share")
+        return self
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def test_a_detector_comes_back_from_disk(tmp_path: Path) -> None:
 
 
 def test_the_present_begins_where_the_interest_moved() -> None:
-    adapter = Adapter.of(written_down())
+    adapter = Adapter.of(written_down(), AdaptPolicy(readiness=8))
     moved, stable, empty = adapter.present(
         Ragged.from_lists([people(1, ((0, 12), (1, 4)), seed=1)[0], people(1, ((0, 16),), seed=1)[0], []])
     )
