@@ -60,9 +60,9 @@ def _trades(config: dict[str, Any], folder: Path) -> Path:
 
     figure, axis = pyplot.subplots(figsize=(4.5, 3.2))
     for name, curve in config["slates"]["curves"].items():
-        axis.plot([one["ndcg_cost"] for one in curve], [one["coverage"] for one in curve], marker=".", label=name)
+        axis.plot([one["ndcg_cost"] for one in curve], [one["covered"] for one in curve], marker=".", label=name)
     axis.set_xlabel("share of NDCG@10 lost")
-    axis.set_ylabel("share of the interests covered")
+    axis.set_ylabel("interests covered in proportion")
     axis.legend(frameon=False, fontsize=8)
     return _saved(figure, folder / "drift_slates.svg")
 

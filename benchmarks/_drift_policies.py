@@ -13,12 +13,12 @@ from genrec.diversity import calibrated, determinantal, spread
 from genrec.evaluation.off_policy import Logged, doubly_robust, ips, snips
 from genrec.exploring import Exploration, slot_chances
 from genrec.interest.topics import Topics
-from genrec.ragged import Int64
+from genrec.ragged import Int64, Ragged
 from genrec.world.taste import TasteSpace
 
 Float64 = npt.NDArray[np.float64]
 SLATE = 10
-WEIGHTS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
+WEIGHTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 Picker = Callable[[int, float], Int64]
 
 
@@ -97,32 +97,43 @@ def _by_place(log: Float64, chances: Float64, rng: np.random.Generator, showings
 
 @dataclass(frozen=True)
 class Trade:
-    """Of a re-ranking its share of the person's interests that slates cover, and NDCG@10, mean over cases."""
+    """Of a re-ranking, by case. touched: share of the person's interests with an item in the slate; covered: share of
+    the interests covered in proportion, Σ min(wanted, slate's); missed: Kullback-Leibler divergence of the slate's
+    shares from those wanted (Steck 2018); ndcg: NDCG@10."""
 
-    coverage: Float64
+    touched: Float64
+    covered: Float64
+    missed: Float64
     ndcg: Float64
 
 
 def traded(picker: Picker, weight: float, items: Int64, targets: Int64, interest: Float64, space: TasteSpace) -> Trade:
-    """picker(case, weight) → places of the pool. An interest is covered by an item that is at least half in it."""
-    coverage, gain = np.zeros(len(items)), np.zeros(len(items))
+    """picker(case, weight) → places of the pool. An item is of the interests that it is at least half in, in equal
+    parts, and of none where there is no such."""
+    found = np.zeros((4, len(items)))
     for row in range(len(items)):
         slate = items[row, picker(row, weight)]
         wanted = np.flatnonzero(interest[row])
-        coverage[row] = (space.affinity[np.ix_(slate, wanted)].max(axis=0) >= 0.5).mean()
+        shares = interest[row, wanted] / interest[row].sum()
+        within = (space.affinity[np.ix_(slate, wanted)] >= 0.5).astype(np.float64)
+        within /= np.maximum(within.sum(axis=1, keepdims=True), 1)
+        slates = within.sum(axis=0) / len(slate)
         at = np.flatnonzero(slate == targets[row])
-        gain[row] = 1 / np.log2(at[0] + 2) if len(at) else 0.0
-    return Trade(coverage, gain)
+        found[:, row] = (
+            (slates > 0).mean(), np.minimum(shares, slates).sum(),
+            (shares * np.log(shares / (0.99 * slates + 0.01 * shares))).sum(),
+            1 / np.log2(at[0] + 2) if len(at) else 0.0,
+        )  # fmt: skip
+    return Trade(*found)
 
 
-def pickers(
-    pools: Pools, topics: Topics, vectors: npt.NDArray[np.float32], wanted: Float64
-) -> dict[str, Picker]:  # fmt: skip
-    """The three re-rankings; wanted: shares of the topics in each history, float64 [cases, topics]."""
-    member = topics.of_items()
+def pickers(pools: Pools, topics: Topics, vectors: npt.NDArray[np.float32], histories: Ragged) -> dict[str, Picker]:
+    """The three re-rankings."""
+    wanted = [topics.interests(histories[row]) for row in range(len(histories))]
+    within = [topics.within(shares, pools.items[row]) for row, shares in enumerate(wanted)]
 
     def calibrate(row: int, weight: float) -> Int64:
-        return calibrated(pools.scores[row], member[pools.items[row]], wanted[row], SLATE, weight)
+        return calibrated(pools.scores[row], within[row], wanted[row], SLATE, weight)
 
     def relevance(row: int, weight: float) -> Int64:
         return spread(pools.scores[row], vectors[pools.items[row]], SLATE, weight)

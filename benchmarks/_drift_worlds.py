@@ -77,6 +77,9 @@ class Around:
     def __len__(self) -> int:
         return len(self.users)
 
+    def take(self, rows: Int64) -> Around:
+        return Around(self.viewers, self.users[rows], self.places[rows], self.after[rows])
+
     @property
     def histories(self) -> Ragged:
         items = self.viewers.items

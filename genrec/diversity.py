@@ -14,6 +14,7 @@ from genrec.ragged import Int64
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+_FLATTER = 1.5  # scores are divided by it: rankings are surer of themselves than they should be
 
 
 def spread(scores: Float64, vectors: Float32, k: int, weight: float) -> Int64:
@@ -61,23 +62,24 @@ def determinantal(scores: Float64, vectors: Float32, k: int, weight: float) -> I
 
 
 def calibrated(scores: Float64, shares: Float64, wanted: Float64, k: int, weight: float) -> Int64:
-    """Places of the k picks in their order: a greedy trade of score for a slate whose shares are those wanted.
+    """Places of the k picks, best score first: a greedy trade of chance for a slate whose shares are those wanted.
 
-    scores: float64 [candidates], scaled here to 0..1; shares: of each candidate over the interests, rows sum to 1,
-    float64 [candidates, interests]; wanted: the person's shares, sums to 1; weight: 0 keeps the order of the scores,
-    1 looks at the shares alone. Minimises the Kullback-Leibler divergence of the wanted from the slate's shares, the
-    slate's smoothed by a hundredth of the wanted.
+    scores: logs of chances or what is as good, float64 [candidates]; shares: of each candidate over the interests, rows
+    sum to 1 at most (the rest is of none), float64 [candidates, interests]; wanted: the person's shares, sums to 1;
+    weight: 0 keeps the order of the scores, 1 looks at the shares alone. Maximises (1 − weight) · (chance that the
+    slate holds what is chosen, over that of the k best) − weight · (Kullback-Leibler divergence of the slate's shares
+    from those wanted, the slate's smoothed by a hundredth of the wanted).
     """
     k = min(k, len(scores))
-    width = float(np.ptp(scores)) if len(scores) else 0.0
-    gain = (scores - scores.min()) / width if width else np.zeros(len(scores))
+    chance = np.exp((scores - scores.max(initial=-np.inf)) / _FLATTER) if k else np.zeros(0)
+    chance = chance / max(np.sort(chance)[::-1][:k].sum(), 1e-300)
     free, picks = np.ones(len(scores), dtype=bool), np.empty(k, dtype=np.int64)
-    total, gained = np.zeros(shares.shape[1]), 0.0
+    total = np.zeros(shares.shape[1])
     for place in range(k):
         slate = (total + shares) / (place + 1)
         ratio = np.log(np.maximum(wanted, 1e-12)) - np.log(0.99 * slate + 0.01 * wanted + 1e-12)
-        value = (1 - weight) * (gained + gain) / k - weight * (wanted * ratio).sum(axis=1)
+        value = (1 - weight) * chance - weight * (wanted * ratio).sum(axis=1)
         picks[place] = best = int(np.where(free, value, -np.inf).argmax())
         free[best] = False
-        total, gained = total + shares[best], gained + float(gain[best])
-    return picks
+        total = total + shares[best]
+    return picks[np.argsort(-scores[picks], kind="stable")]

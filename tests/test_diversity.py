@@ -55,3 +55,16 @@ def test_a_calibrated_slate_covers_the_interests_in_proportion() -> None:
     assert calibrated(scores, shares, wanted, 4, 0.0).tolist() == [0, 1, 2, 3]
     assert sorted((calibrated(scores, shares, wanted, 4, 0.9) >= 10).tolist()) == [False, False, False, True]
     assert calibrated(np.array([]), np.zeros((0, 2)), wanted, 4, 0.5).tolist() == []
+
+
+def test_a_calibrated_slate_stands_in_the_order_of_its_scores_and_items_of_no_interest_fill_nothing() -> None:
+    """The two that stand first are of no interest; the slate wants half and half."""
+    scores = np.array([0.0, -0.1, -0.2, -0.3, -0.4, -0.5])
+    shares = np.array([[0, 0], [0, 0], [1, 0], [1, 0], [0, 1], [0, 1.0]])
+    assert calibrated(scores, shares, np.array([0.5, 0.5]), 4, 0.9).tolist() == [2, 3, 4, 5]
+    assert calibrated(scores, shares, np.array([0.5, 0.5]), 2, 0.9).tolist() == [2, 4]
+
+
+def test_a_certain_choice_is_kept_whatever_the_shares() -> None:
+    scores = np.array([20.0, 0.0, 0.0])
+    assert 0 in calibrated(scores, np.array([[1.0, 0], [0, 1], [0, 1]]), np.array([0.1, 0.9]), 2, 0.3)

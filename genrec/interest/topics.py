@@ -26,6 +26,9 @@ Float64 = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
 Numbers = npt.NDArray[np.integer]
 _LEFT = 0.05  # of a topic at least, however much of it was seen
+_SETTLED = 20  # rounds after which a person's shares hardly move
+_INTEREST = 0.05  # share from which a topic is an interest
+_APART = 3.0  # an item that the person's interests make so many times likelier than usual is half of them
 _ROWS = 1024  # items whose likeness to all others is held at once
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -98,6 +101,27 @@ class Topics:
         """Of some items the share of each topic, float64 [topics]; equal shares for none."""
         found = self.of_items()[np.asarray(items, dtype=np.int64)].sum(axis=0) + 1e-9
         return np.asarray(found / found.sum())
+
+    def interests(self, items: Sequence[int] | Numbers) -> Float64:
+        """Shares of the topics that a person's choices come from, float64 [topics]: those below a twentieth are none.
+
+        By expectation-maximisation with the topics as they are; equal shares for no choices.
+        """
+        chosen = self.lift[:, np.asarray(items, dtype=np.int64)].T
+        other = self.config.anywhere + self.config.follow
+        shares = np.full(len(self), 1.0 / len(self))
+        for _ in range(_SETTLED):
+            part = (1 - other) * shares * chosen
+            counts = (part / (part.sum(axis=1, keepdims=True) + other)).sum(axis=0) + 1.0 / len(self)
+            shares = counts / counts.sum()
+        large = np.where(shares >= _INTEREST, shares, 0.0)
+        return np.asarray(large / large.sum() if large.any() else shares)
+
+    def within(self, shares: Float64, items: Sequence[int] | Numbers) -> Float64:
+        """How much each item is of each interest of a person with these shares, float64 [items, topics]; rows sum to
+        less than 1: the rest is of none, all of it where no interest makes the item likelier than it is anyhow."""
+        part = shares * self.lift[:, np.asarray(items, dtype=np.int64)].T
+        return np.asarray(part / (part.sum(axis=1, keepdims=True) + _APART))
 
 
 @dataclass

@@ -59,6 +59,21 @@ def test_topics_find_the_groups_that_histories_keep_to() -> None:
         Topics.fit(histories, vectors[:5])
 
 
+def test_interests_are_the_topics_that_choices_come_from() -> None:
+    topics, rows = written_down(), people(1, ((0, 9), (1, 3)), seed=2)[0]
+    found = topics.interests(rows)
+    assert found.sum() == pytest.approx(1)
+    assert found[0] == pytest.approx(0.75, abs=0.08)
+    assert topics.interests(people(1, ((1, 12),))[0]).tolist() == [0, 1]  # less than a twentieth is none
+    assert topics.interests([]).tolist() == [0.5, 0.5]
+
+
+def test_an_item_is_of_an_interest_as_far_as_it_is_likelier_for_it() -> None:
+    """Topic 0 alone: its items are 1.9 times likelier than usual, the others .1 times; half stands at three times."""
+    found = written_down().within(np.array([1.0, 0.0]), [0, HALF])
+    np.testing.assert_allclose(found, [[1.9 / 4.9, 0], [0.1 / 3.1, 0]])
+
+
 def test_item_vectors_add_up_the_codes_of_an_item() -> None:
     index = grid(2, 3)
     index.codebooks[0, :2, 0], index.codebooks[1, :3, 0] = [1, 2], [10, 20, -30]
