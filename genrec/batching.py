@@ -31,6 +31,7 @@ class Ask:
     leaning: Leaning | None = None
     length: Length = "normal"
     rules: tuple[Rule, ...] = ()
+    language: str | None = None
 
 
 def recommend_many(recommender: Recommender, asks: Sequence[Ask]) -> list[Recommendation]:
@@ -42,7 +43,7 @@ def recommend_many(recommender: Recommender, asks: Sequence[Ask]) -> list[Recomm
         recommender.recommend(
             ask.history, ask.k, allowed=ask.allowed, repeats=True, weights=ask.weights, explain=ask.explain,
             profile=ask.profile, leaning=ask.leaning, ranked=rankings.get(place), length=ask.length,
-            rules=ask.rules,
+            rules=ask.rules, language=ask.language,
         )
         for place, ask in enumerate(asks)
     ]  # fmt: skip

@@ -84,6 +84,8 @@ class Manifest(BaseModel):
     """What turned the items' texts into the vectors that the item space was fitted on."""
     language: str = "en"
     """Language of the prompts."""
+    reasons_in: tuple[str, ...] = ()
+    """Further languages that reasons are given in."""
     window: int
     """Items that a prompt shows at most."""
     context: int
@@ -162,7 +164,8 @@ class Bundle:
             catalog.table.write_parquet(new / "catalog.parquet")
             index.save(new / "index")
             space.save(new / "index" / _SPACE)
-            shutil.copytree(prompts.folder, new / "prompts" / prompts.language)
+            for one in prompts.every:
+                shutil.copytree(one.folder, new / "prompts" / one.language)
             (new / "README.md").write_text(card, encoding="utf-8")
             files = [path for path in sorted(new.rglob("*")) if path.is_file()]
             hashes = {path.relative_to(new).as_posix(): sha256(path) for path in files}
@@ -208,7 +211,7 @@ class Bundle:
 
     @cached_property
     def prompts(self) -> Prompts:
-        return load_prompts(self.folder / "prompts", self.manifest.language)
+        return load_prompts(self.folder / "prompts", self.manifest.language, self.manifest.reasons_in)
 
     def _verify(self) -> None:
         for name, wanted in self.manifest.files.items():

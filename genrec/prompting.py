@@ -11,8 +11,8 @@ Every value that a template prints is cleaned unless it went through a filter th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -144,11 +144,13 @@ class Prompt(BaseModel):
 
 @dataclass(frozen=True)
 class Prompts:
-    """All tasks of one language, by name, with the folder they came from."""
+    """All tasks of one language, by name, with the folder they came from. beside: the same in other languages, in which
+    reasons are given, too."""
 
     language: str
     folder: Path
     by_name: dict[str, Prompt]
+    beside: Mapping[str, Prompts] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Prompt:
         if name not in self.by_name:
@@ -162,19 +164,27 @@ class Prompts:
         return len(self.by_name)
 
     @property
+    def every(self) -> tuple[Prompts, ...]:
+        """These, then those beside them."""
+        return (self, *self.beside.values())
+
+    @property
     def control_tokens(self) -> list[str]:
         """Every control token of the templates and slots, sorted: what a vocabulary should know as one token."""
-        templates = " ".join(prompt.prompt + prompt.completion for prompt in self.by_name.values())
+        prompts = [prompt for one in self.every for prompt in one.by_name.values()]
+        templates = " ".join(prompt.prompt + prompt.completion for prompt in prompts)
         return sorted({OPEN, CLOSE, *CONTROL.findall(templates)})
 
 
-def load_prompts(folder: Path, language: str) -> Prompts:
-    """All prompts of `folder/language/*.yaml`; raises PromptError (file and line) at the first wrong one."""
+def load_prompts(folder: Path, language: str, beside: Sequence[str] = ()) -> Prompts:
+    """All prompts of `folder/language/*.yaml`, and of other languages beside them; raises PromptError (file and line)
+    at the first wrong one."""
     files = sorted((folder / language).glob("*.yaml"))
     if not files:
         there = sorted(path.name for path in folder.glob("*") if path.is_dir())
         raise PromptError("no prompts in this language", value=language, where=str(folder), allowed=", ".join(there))
-    return Prompts(language, folder / language, {file.stem: load_prompt(file) for file in files})
+    others = {one: load_prompts(folder, one) for one in beside if one != language}
+    return Prompts(language, folder / language, {file.stem: load_prompt(file) for file in files}, others)
 
 
 def load_prompt(file: Path) -> Prompt:

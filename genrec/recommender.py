@@ -111,6 +111,7 @@ class Recommender:
         weights: Mapping[str, float] | None = None,
         explain: bool = True,
         length: Length = "normal",
+        language: str | None = None,
         rules: Sequence[Rule] = (),
         profile: str = "",
         leaning: Leaning | None = None,
@@ -122,10 +123,11 @@ class Recommender:
         """The k best items after a history of item ids, oldest first.
 
         exclude: ids never shown; allowed: bool [items], a hard filter; repeats: whether items of the history may come
-        again; weights: of priors, in place of the bundle's; length: of explanations; rules: those that `allowed` came
-        of, for explanations to name; profile: words on what the history leaves out; leaning: what moves scores beside
-        them; edits: what the person wants less of; explore: leaves places to chance, more where the interest is
-        uncertain, and says with which chance; seed: of that chance; ranked: the ranking, where it is there already.
+        again; weights: of priors, in place of the bundle's; length, language: of explanations (the bundle's where it
+        does not speak another); rules: those that `allowed` came of, for explanations to name; profile: words on what
+        the history leaves out; leaning: what moves scores beside them; edits: what the person wants less of; explore:
+        leaves places to chance, more where the interest is uncertain, and says with which chance; seed: of that chance;
+        ranked: the ranking, where it is there already.
         Raises UnknownItem, ConfigError.
         """
         if not 1 <= k <= MOST:
@@ -141,11 +143,13 @@ class Recommender:
         told: list[Explanation] = []
         if explain and len(chosen):
             judge = Slated(fusion, len(ranking.items), mask, profile, nudge)
-            told = self.explainer.explain(chosen, ranking.items.tolist(), length=length, rules=rules, judge=judge)
+            explainer = self.explainer.speaking(language)
+            told = explainer.explain(chosen, ranking.items.tolist(), length=length, rules=rules, judge=judge)
         asked = {"history": list(history), "k": k, "exclude": sorted(exclude), "repeats": repeats}
         asked |= {"profile": profile} if profile else {}
         asked |= {"leaning": repr(leaning)} if leaning else {}
         asked |= {"length": length} if length != "normal" else {}
+        asked |= {"language": language} if self.explainer.speaking(language) is not self.explainer else {}
         asked |= {"edition": self.edition} if self.edition else {}
         asked |= {"edits": [edit.model_dump() for edit in edits]} if edits else {}
         asked |= {"explore": [explore.model_dump(), seed]} if explore is not None else {}
@@ -164,16 +168,21 @@ class Recommender:
             note="" if len(chosen) else "no history to read: these are the items that most people chose",
         )
 
-    def explain(self, history: Sequence[str], items: Sequence[str], length: Length = "normal") -> list[Explanation]:
+    def explain(
+        self, history: Sequence[str], items: Sequence[str], length: Length = "normal", language: str | None = None
+    ) -> list[Explanation]:
         """Why each item would be recommended after this history."""
         chosen, wanted = self.catalog.numbers(history), self.catalog.numbers(items).tolist()
-        return self.explainer.explain(chosen, wanted, length=length, judge=Slated(self.fusion))
+        explainer = self.explainer.speaking(language)
+        return explainer.explain(chosen, wanted, length=length, judge=Slated(self.fusion))
 
-    def told(self, history: Sequence[str], items: Sequence[str], length: Length = "normal") -> list[ToldItem]:
+    def told(
+        self, history: Sequence[str], items: Sequence[str], length: Length = "normal", language: str | None = None
+    ) -> list[ToldItem]:
         """The same in the shape of an answer."""
         return [
             ToldItem(id=item, title=self.catalog.titles[one.item], explanation=one.text, evidence=self._evidence(one))
-            for item, one in zip(items, self.explain(history, items, length), strict=True)
+            for item, one in zip(items, self.explain(history, items, length, language), strict=True)
         ]
 
     def find(self, titles: Sequence[str]) -> list[str]:

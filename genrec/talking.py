@@ -81,7 +81,8 @@ class Talk:
         """What to recommend now: after the history and what was spoken well of, under all rules."""
         mask = self._free() & allowed(self.recommender.catalog, self.whole.rules)
         count = min(self.whole.count or SLATE, MOST)
-        return Ask(self.chosen, count, mask, explain=explain, leaning=self.whole.leaning or None)
+        leaning, language = self.whole.leaning or None, self.whole.language
+        return Ask(self.chosen, count, mask, explain=explain, leaning=leaning, language=language)
 
     def show(self, items: Sequence[str]) -> None:
         """These items were shown, best first."""

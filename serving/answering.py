@@ -72,13 +72,15 @@ def _record(asked: SlateRequest, live: Live, made: Slate, drawn: tuple[Arm, floa
     )  # fmt: skip
 
 
-async def reasons(service: Service, past: Past, items: Sequence[str], length: Length = "normal") -> list[ToldItem]:
+async def reasons(
+    service: Service, past: Past, items: Sequence[str], length: Length = "normal", language: str | None = None
+) -> list[ToldItem]:
     """Why each item; raises UnknownItem, ConfigError without a history, EngineDown."""
     service.live.catalog.numbers(items)
     if not past.shown:
         raise ConfigError("no history to explain from", remedy="post events of this user first, or pass a history")
     told: list[ToldItem] = await service.room.ask(
-        "explain", lambda number, deadline: Tell(number, past.shown, tuple(items), deadline, length)
+        "explain", lambda number, deadline: Tell(number, past.shown, tuple(items), deadline, length, language)
     )
     return told
 
@@ -137,13 +139,14 @@ async def _ranked(
             leaning,
             asked.length,
             tuple(asked.filters),
+            asked.language,
             live.version,
         ),
     )
     picked = _spread(live, found.items, asked)
     if plain or not asked.explain or not past.shown:
         return picked, found.window.shown
-    told = await reasons(service, past, [item.id for item in picked], asked.length)
+    told = await reasons(service, past, [item.id for item in picked], asked.length, asked.language)
     reasoned = [
         item.model_copy(update={"explanation": why.explanation, "evidence": why.evidence})
         for item, why in zip(picked, told, strict=True)

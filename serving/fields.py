@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from genrec.catalog import Catalog
+from genrec.explaining.telling import human
 from serving.schemas.about import FieldSaid
 
 _MOST = 40  # values of a field
@@ -16,12 +17,18 @@ _PROSE = 60  # characters of the median value from which it is prose
 
 def fields_of(catalog: Catalog) -> list[FieldSaid]:
     """In the catalog's order; columns of a kind that no rule can name are left out."""
-    return [said for name in catalog.fields if (said := _said(name, catalog.table[name])) is not None]
+    found = [said for name in catalog.fields if (said := _said(name, catalog.table[name])) is not None]
+    return [said.model_copy(update={"names": _names(said.name)}) for said in found]
 
 
 def plain(value: Any) -> Any:
     """A value as JSON has it."""
     return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def _names(name: str) -> dict[str, str]:
+    chinese = human(name, "zh")
+    return {"zh": chinese} if chinese != human(name, "en") else {}
 
 
 def _said(name: str, column: pl.Series) -> FieldSaid | None:

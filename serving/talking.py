@@ -165,6 +165,7 @@ def wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequ
         weights=asked.weights,
         diversity=(_DIVERSE if whole.surprise else 0.0) if asked.diversity is None else asked.diversity,
         explain=asked.explain,
+        language=whole.language,
     )
 
 

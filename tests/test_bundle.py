@@ -71,6 +71,15 @@ def test_what_was_written_is_read(bundle: Bundle) -> None:
     assert (again.folder / "README.md").read_text(encoding="utf-8") == "# Card"
 
 
+def test_reasons_in_other_languages_bring_their_prompts(tmp_path: Path) -> None:
+    prompts = load_prompts(folder("prompts"), "zh", ["en"])
+    manifest = MANIFEST.model_copy(update={"reasons_in": ("en",)})
+    parts: dict[str, Any] = {"catalog": CATALOG, "index": INDEX, "space": SPACE, "prompts": prompts, "weights": weights}
+    again = Bundle.open(Bundle.write(tmp_path / "bundle", manifest, **parts).folder)
+    assert [one.language for one in again.prompts.every] == ["zh", "en"]
+    assert again.prompts.beside["en"]["explain"].prompt == load_prompts(folder("prompts"), "en")["explain"].prompt
+
+
 def test_the_manifest_hashes_every_other_file(bundle: Bundle) -> None:
     files = content(bundle.folder)
     del files["manifest.json"]

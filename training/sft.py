@@ -73,7 +73,7 @@ def main() -> None:
     # Prompts, vocabulary, model, examples.
     library = None if arguments.reviews is None else Library.learnt(Reviews.read(arguments.reviews))
     if parent is None:
-        prompts = load_prompts(folder("prompts"), settings.language)
+        prompts = load_prompts(folder("prompts"), settings.language, settings.reasons_in)
         texts = item_texts(data.catalog, settings.items.fields)
         texts += [] if library is None else library.texts
         dropout = fitting_dropout(histories, len(index))

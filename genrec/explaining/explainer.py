@@ -6,7 +6,7 @@ Knows no ranking: it explains what it is given, and asks whoever ranked (the jud
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Literal
@@ -16,15 +16,13 @@ import numpy as np
 from genrec.asking import NextItemPrompt
 from genrec.catalog import Catalog
 from genrec.chatting.rules import Rule
-from genrec.decoding.choosing import Chooser
 from genrec.decoding.engine import Engine
 from genrec.explaining.checker import Checker, tolds
 from genrec.explaining.citing import Citing
 from genrec.explaining.evidence import Alone, Evidence, History, Judge, Told, evidence_for, run_again
 from genrec.explaining.facts import Facts
-from genrec.explaining.saying import Situation
 from genrec.explaining.telling import Telling
-from genrec.explaining.words import TASK, Words, Writer, situations
+from genrec.explaining.words import TASK, Kept, Words, Writer, situations
 from genrec.prompting import Part, Prompts
 
 Length = Literal["short", "normal", "long"]
@@ -90,8 +88,16 @@ class Explainer:
     vocabulary: Words
     prompts: Prompts
     catalog: Catalog
-    kept: dict[Situation, tuple[list[str], Chooser]] = field(default_factory=dict, compare=False, repr=False)
-    """What the model thinks of sentences so far, by situation."""
+    kept: Kept = field(default_factory=dict, compare=False, repr=False)
+    """What the model thinks of sentences so far, by language and situation."""
+
+    def speaking(self, language: str | None) -> Explainer:
+        """The one of this language; itself where the bundle does not speak it."""
+        return self._others.get(language or "", self)
+
+    @cached_property
+    def _others(self) -> dict[str, Explainer]:
+        return {language: replace(self, prompts=prompts) for language, prompts in self.prompts.beside.items()}
 
     @cached_property
     def writer(self) -> Writer:
@@ -122,6 +128,8 @@ class Explainer:
         nows = situations(fields, ("reason", "contrast", "counterfactual", "rule"))[:PREPARED]
         for start in range(0, len(nows), TOGETHER):
             yield from self.writer.warmed(nows[start : start + TOGETHER])
+        for other in self._others.values():
+            yield from other.prepare()
 
     def explain(
         self,

@@ -37,6 +37,11 @@ _CHINESE = {
     **dict.fromkeys(("term", "terms"), "用语"),
     "language": "语言",
     "city": "城市",
+    "year": "年份",
+    "date": "日期",
+    "runtime": "片长",
+    "price": "价格",
+    "rating": "评分",
 }
 
 

@@ -65,15 +65,18 @@ class Words(Tokens, Protocol):
     def text(self, ids: Iterable[int]) -> str: ...
 
 
+Kept = dict[tuple[str, Situation], tuple[list[str], Chooser]]
+
+
 @dataclass(frozen=True)
 class Writer:
-    """How one model words what is told. kept: situation → its sentences and what the model thinks of them; shared by
-    explainers of one model."""
+    """How one model words what is told. kept: language and situation → its sentences and what the model thinks of
+    them; shared by explainers of one model."""
 
     engine: Weighs
     vocabulary: Words
     prompt: Prompt
-    kept: dict[Situation, tuple[list[str], Chooser]] = field(default_factory=dict)
+    kept: Kept = field(default_factory=dict)
 
     def write(self, tolds: Sequence[tuple[Part, Told]], seeds: Sequence[int]) -> list[str]:
         """A sentence with markers for each; empty where no phrasing fits. A sentence depends on its own seed alone."""
@@ -94,7 +97,8 @@ class Writer:
             yield
 
     def _known(self, now: Situation) -> tuple[list[str], Chooser] | None:
-        if now not in self.kept:
+        place = (self.prompt.language, now)
+        if place not in self.kept:
             said = list(sentences(self.prompt, now))
             if not said:
                 return None
@@ -102,19 +106,24 @@ class Writer:
             ask = tuple(self.vocabulary.ids(asked(self.prompt, now)))
             if len(self.kept) >= REMEMBERED:
                 self.kept.pop(next(iter(self.kept)), None)
-            self.kept[now] = (said, Chooser(ask, paths, self.vocabulary.end_id, TEMPERATURE, BREADTH))
-        return self.kept[now]
+            self.kept[place] = (said, Chooser(ask, paths, self.vocabulary.end_id, TEMPERATURE, BREADTH))
+        return self.kept[place]
 
 
 def explain_examples(
     catalog: Catalog, histories: Ragged, prompts: Prompts, n: int, seed: int
 ) -> tuple[list[str], list[str]]:
-    """`n` prompts and completions for the explain task, of situations that occur in these histories.
+    """`n` prompts and completions for the explain task in each language, of situations that occur in these histories.
 
     Raises DataError where no history has two different items.
     """
+    facts = Facts.of(catalog)
+    parts = [_examples(facts, histories, one[TASK], n, seed) for one in prompts.every]
+    return [ask for asks, _ in parts for ask in asks], [answer for _, answers in parts for answer in answers]
+
+
+def _examples(facts: Facts, histories: Ragged, prompt: Prompt, n: int, seed: int) -> tuple[list[str], list[str]]:
     rng = np.random.default_rng(seed)
-    facts, prompt = Facts.of(catalog), prompts[TASK]
     counts = Counter(_situations(facts, prompt, *_drawn(histories, n, rng)))
     kinds = sorted(counts)
     weights = np.array([counts[kind] for kind in kinds], dtype=np.float64) ** CALM

@@ -88,11 +88,12 @@ def _tokenizer(settings: SftSettings, prompts: Prompts, texts: Sequence[str]) ->
     if settings.base != SCRATCH:
         return _pretrained_tokenizer(settings.base, settings.revision)
     # The prompts' words stand several times, so that an instruction becomes few tokens.
-    groups = [group for prompt in prompts.by_name.values() for group in prompt.phrasings]
+    tasks = [prompt for one in prompts.every for prompt in one.by_name.values() if one is prompts or prompt.phrasings]
+    groups = [group for prompt in tasks for group in prompt.phrasings]
     sentences = [
         one for group in groups for text in group.texts for one in spread(text)[:: max(1, len(spread(text)) // 4)]
     ]
-    templates = [prompt.prompt + prompt.completion for prompt in prompts.by_name.values()]
+    templates = [prompt.prompt + prompt.completion for prompt in tasks]
     return train_tokenizer([*texts, *(templates * 50), *(sentences * 5)], settings.scratch.text_vocabulary)
 
 

@@ -92,6 +92,7 @@ def save(
         adapter=None if settings.adapter == "full" else settings.adapter,
         encoder=encoder_name(settings.items.encoder) if parent is None else parent.manifest.encoder,
         language=asking.prompts.language,
+        reasons_in=tuple(asking.prompts.beside),
         window=asking.window,
         context=context_of(model),
         prior_weights=dict(mix.weights),

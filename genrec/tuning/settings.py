@@ -132,6 +132,8 @@ class SftSettings(BaseModel):
     """Shape of the adapter."""
     language: str = "en"
     """Language of the prompts."""
+    reasons_in: tuple[str, ...] = ()
+    """Further languages that reasons are given in, where a request asks for them; their words are learnt, too."""
     window: int | None = Field(None, ge=2)
     """Items of a history that a prompt shows; None: as many as 95 of 100 histories have, 10 to 50."""
     follow: bool = True

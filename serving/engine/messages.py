@@ -33,6 +33,7 @@ class Rank:
     leaning: Leaning | None = None
     length: Length = "normal"
     rules: tuple[Rule, ...] = ()
+    language: str | None = None
     version: str = ""
     """Of the bundle that `allowed` counts items by; empty: the one in use."""
 
@@ -56,6 +57,7 @@ class Tell:
     items: tuple[str, ...]
     deadline: float
     length: Length = "normal"
+    language: str | None = None
 
 
 @dataclass(frozen=True)

@@ -271,7 +271,7 @@ class Desk:
         mask = asked.mask(len(recommender.catalog))
         return Ask(
             asked.history, asked.k, mask, asked.weights, asked.explain, asked.profile, asked.leaning, asked.length,
-            asked.rules,
+            asked.rules, asked.language,
         )  # fmt: skip
 
     def _read(self, asked: Read) -> list[Request]:
@@ -281,7 +281,7 @@ class Desk:
         return self.reader.read(asked.messages, asked.slates)
 
     def _tell(self, asked: Tell) -> Any:
-        return self.recommender.told(asked.history, asked.items, asked.length)
+        return self.recommender.told(asked.history, asked.items, asked.length, asked.language)
 
 
 def warmed(recommender: Recommender, reader: Reader | None) -> Iterator[None]:

@@ -31,6 +31,7 @@ async def about(request: Request, service: Served) -> About:
     manifest = live.bundle.manifest
     return About(
         model=live.version, items=int(live.available.sum()), language=manifest.language,
+        languages=[manifest.language, *manifest.reasons_in],
         reads="grammar" if manifest.chat is None else "model",
         priors={name: float(live.mix.weights.get(name, 0.0)) for name in live.mix.names()},
         fields=await asyncio.to_thread(lambda: live.spoken.fields), scopes=list(key.scopes),

@@ -30,6 +30,7 @@ async def explanations(asked: ExplanationRequest, request: Request, service: Ser
     note_user(request, service, asked.user_id)
     past = await past_of(service, asked.user_id, asked.history)
     try:
-        return Explanations(items=await reasons(service, past, asked.items, asked.length), model=service.live.version)
+        told = await reasons(service, past, asked.items, asked.length, asked.language)
     except EngineDown:
         return problems.later("the language model is not available", service.settings.engine.rest_s)
+    return Explanations(items=told, model=service.live.version)

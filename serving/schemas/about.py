@@ -14,6 +14,8 @@ class FieldSaid(Answer):
     """A field of the catalog that rules may name."""
 
     name: str
+    names: dict[str, str] = Field(default_factory=dict)
+    """In other languages, where known: `zh`."""
     kind: Literal["text", "list", "number", "flag", "date"]
     prose: bool
     """Whether its values are sentences rather than names."""
@@ -34,6 +36,8 @@ class About(Answer):
     """That may be recommended now."""
     language: str
     """Of explanations."""
+    languages: list[str]
+    """In which explanations can be asked for, this one first."""
     reads: Literal["model", "grammar"]
     """What understands messages."""
     priors: dict[str, float]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from genrec.answers import RecommendedItem, ToldItem
+from genrec.chatting.request import Language
 from genrec.chatting.rules import Rule
 from genrec.explaining import Length
 from genrec.interest.window import WindowPolicy
@@ -40,6 +41,8 @@ class SlateRequest(Body):
     length: Length = "normal"
     """Of explanations: short, a few words; normal, a sentence; long, also why not another item, what would be without
     a choice, and which filters are met."""
+    language: Language | None = None
+    """Of explanations; the bundle's own where it does not speak this one (`languages` of /v1/about)."""
 
     @model_validator(mode="after")
     def _one_history(self) -> SlateRequest:
@@ -93,6 +96,8 @@ class ExplanationRequest(Body):
     items: list[ItemId] = Field(min_length=1, max_length=20)
     length: Length = "normal"
     """short, normal or long."""
+    language: Language | None = None
+    """The bundle's own where it does not speak this one."""
 
     @model_validator(mode="after")
     def _one_history(self) -> ExplanationRequest:

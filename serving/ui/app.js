@@ -7,11 +7,11 @@ import { state, tell } from "./state.js";
 import * as talk from "./talk.js";
 import * as top from "./top.js";
 import * as wishes from "./wishes.js";
-import { t } from "./words.js";
+import { nameFields, t } from "./words.js";
 import * as work from "./work.js";
 
 async function main() {
-  for (const part of [top, talk, wishes, past]) part.start();
+  for (const part of [top, talk, wishes, past, work]) part.start();
   byId("side").append(wishes.wishes(), past.past(), wishes.tune(), wishes.glance());
   byId("dialog").addEventListener("cancel", (event) => state.about || event.preventDefault());
   if (!api.keyOfAddress()) {
@@ -25,6 +25,7 @@ async function main() {
     if (error.status === 401 || error.status === 403) return top.keyDialog(t("keyWrong"));
     return tell("error", { error: error.message });
   }
+  nameFields(state.about.fields);
   tell("about");
   await work.become(sessionStorage.getItem("genrec-user") ?? work.someone());
 }

@@ -2,13 +2,13 @@
 
 import * as api from "./api.js";
 import { h, icon } from "./dom.js";
-import { mainField, may, state, tell, titleOf } from "./state.js";
-import { number, t } from "./words.js";
+import { mainField, may, reasonsIn, state, tell, titleOf } from "./state.js";
+import { fieldName, number, spoken, t } from "./words.js";
 import * as work from "./work.js";
 
 const FACTS = 3; // values of a list that a card shows
 const open = new Set(); // ids of the items whose details are shown
-const told = new Map(); // item id → the long explanation
+const told = new Map(); // language and item id → the long explanation
 
 export function slateList(slate) {
   return h("ol.slate", { "aria-label": t("recommendation") }, slate.items.map((item) => card(item, slate)));
@@ -23,7 +23,7 @@ function card(item, slate) {
       h("div.card-main",
         h("div.card-head", h("span.rank", { "aria-hidden": "true" }, item.rank), title, move(item.id)),
         facts(known.fields),
-        item.explanation && h("p.why", { lang: state.about.language, class: item.stale ? "why stale" : "why" }, item.explanation),
+        item.explanation && h("p.why", { lang: reasonsIn(), class: item.stale ? "why stale" : "why" }, item.explanation),
         chips(item),
         open.has(item.id) && details(item, known.fields)),
       actions(item)));
@@ -55,7 +55,7 @@ export function move(id) {
 function facts(fields) {
   const shown = state.about.fields.filter((one) => !one.prose && fields[one.name] !== undefined && fields[one.name] !== "").slice(0, 4);
   if (!shown.length) return null;
-  return h("dl.facts", shown.map((one) => h("div", h("dt", one.name), h("dd", valueWords(fields[one.name], FACTS)))));
+  return h("dl.facts", shown.map((one) => h("div", h("dt", fieldName(one.name)), h("dd", valueWords(fields[one.name], FACTS)))));
 }
 
 function valueWords(value, most = Infinity) {
@@ -79,7 +79,7 @@ function chip(item, piece) {
     type: "button", class: isChoice ? "chip pick" : "chip", "aria-pressed": String(pressed), "data-rests": choices.join(" "),
     onmouseenter: light(choices), onmouseleave: light([]), onfocus: light(choices), onblur: light([]),
     onclick: () => tell("lit reveal", { lit: new Set(choices) }),
-  }, isChoice ? icon("link") : null, isChoice ? titleOf(choices[0] ?? piece.items[0]) : [h("span.chip-field", piece.field), " ", piece.value]);
+  }, isChoice ? icon("link") : null, isChoice ? titleOf(choices[0] ?? piece.items[0]) : [h("span.chip-field", fieldName(piece.field)), " ", piece.value]);
 }
 
 function actions(item) {
@@ -98,8 +98,8 @@ async function toggle(item) {
   tell("cards");
   if (!state.known?.shown.length) return;
   try {
-    const found = await api.explain({ user_id: state.user, items: [item.id], length: "long" });
-    told.set(item.id, found.items[0]);
+    const found = await api.explain({ user_id: state.user, items: [item.id], length: "long", language: spoken() });
+    told.set(`${spoken()} ${item.id}`, found.items[0]);
     const ids = found.items[0].evidence.pieces.flatMap((piece) => piece.items).filter((id) => !state.cards.has(id));
     if (ids.length) (await api.items([...new Set(ids)])).items.forEach((one) => state.cards.set(one.id, one));
   } catch {
@@ -111,11 +111,11 @@ async function toggle(item) {
 function details(item, fields) {
   const prose = state.about.fields.filter((one) => one.prose && fields[one.name]);
   const rest = state.about.fields.filter((one) => !one.prose && fields[one.name] !== undefined);
-  const words = told.get(item.id);
+  const words = told.get(`${spoken()} ${item.id}`);
   return h("div.details",
     prose.map((one) => h("p.prose", { lang: state.about.language }, fields[one.name])),
-    words && h("ul.statements", { lang: state.about.language }, words.evidence.statements.map((one) => h("li", one.text))),
-    h("dl.all-facts", rest.map((one) => h("div", h("dt", one.name), h("dd", valueWords(fields[one.name])))),
+    words && h("ul.statements", { lang: reasonsIn() }, words.evidence.statements.map((one) => h("li", one.text))),
+    h("dl.all-facts", rest.map((one) => h("div", h("dt", fieldName(one.name)), h("dd", valueWords(fields[one.name])))),
       h("div", h("dt", t("score")), h("dd", number(item.score, 2)))));
 }
 

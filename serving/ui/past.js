@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { byId, h, icon, later, svg } from "./dom.js";
 import { hear, may, state, tell } from "./state.js";
-import { day, joined, ruleWords, t } from "./words.js";
+import { day, fieldName, joined, ruleWords, t } from "./words.js";
 import * as work from "./work.js";
 
 const FEW = 25; // choices that are shown at first
@@ -98,7 +98,7 @@ function head(place) {
     one.returns_to !== null && t("back", { n: one.returns_to + 1 }), one.confidence !== null && t("sure", { p: Math.min(99, Math.floor(100 * one.confidence)) }),
   ].filter(Boolean);
   return h("header.interest-head", h("h3", h("span.swatch", { "aria-hidden": "true" }), t("segment", { n: place + 1 })), h("p.muted", notes.join(" · ")),
-    h("ul.facts-row", one.facts.slice(0, 4).map(([field, value]) => h("li", h("button.fact-less", { type: "button", title: t("lessOf", { what: value }), "aria-label": t("lessOf", { what: value }), onclick: () => less(field, value) }, h("span.chip-field", field), " ", value)))));
+    h("ul.facts-row", one.facts.slice(0, 4).map(([field, value]) => h("li", h("button.fact-less", { type: "button", title: t("lessOf", { what: value }), "aria-label": t("lessOf", { what: value }), onclick: () => less(field, value) }, h("span.chip-field", fieldName(field)), " ", value)))));
 }
 
 /** The person's own word on an interest: what has this fact ranks lower. */

@@ -1,5 +1,7 @@
 // What the page knows, in one place, and who wants to hear of it. Knows neither elements nor routes.
 
+import { spoken } from "./words.js";
+
 export const state = {
   about: null,
   user: "",
@@ -52,6 +54,9 @@ export function mainField() {
   const sorting = state.about?.fields.filter((one) => (one.kind === "list" || one.kind === "text") && one.values.length > 1) ?? [];
   return sorting.reduce((best, one) => (best && best.values.length <= one.values.length ? best : one), null);
 }
+
+/** The language that reasons come in. */
+export const reasonsIn = () => (state.about.languages.includes(spoken()) ? spoken() : state.about.language);
 
 export const may = (scope) => Boolean(state.about?.scopes.includes(scope));
 export const titleOf = (id) => state.cards.get(id)?.title ?? id;

@@ -3,7 +3,7 @@
 import { move } from "./cards.js";
 import { byId, h, icon, later } from "./dom.js";
 import { hear, holding, nothingHeld, state, tell, titleOf } from "./state.js";
-import { joined, knows, number, operators, ruleWords, t } from "./words.js";
+import { fieldName, joined, knows, number, operators, ruleWords, t } from "./words.js";
 import * as work from "./work.js";
 
 const NUMBERS = ["=", "<", "<=", ">", ">=", "!="];
@@ -97,7 +97,7 @@ function edit(place) {
 function ruleForm(held) {
   const fields = state.about.fields.filter((one) => !one.prose && one.kind !== "flag");
   const rule = held.rules[editing] ?? { field: fields[0]?.name, op: "=", value: "" };
-  const field = h("select", { id: "rule-field" }, fields.map((one) => h("option", { value: one.name }, one.name)));
+  const field = h("select", { id: "rule-field" }, fields.map((one) => h("option", { value: one.name }, fieldName(one.name))));
   const op = h("select", { id: "rule-op" });
   const value = h("input", { id: "rule-value", list: "rule-values", required: true, autocomplete: "off", maxlength: 200 });
   const values = h("datalist", { id: "rule-values" });

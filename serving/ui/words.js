@@ -66,6 +66,15 @@ export function t(word, values = {}) {
 }
 
 export const spoken = () => language;
+
+let fields = new Map();
+
+/** What the catalog's fields are called in other languages. */
+export function nameFields(said) {
+  fields = new Map(said.map((one) => [one.name, one.names]));
+}
+
+export const fieldName = (name) => fields.get(name)?.[language] ?? name;
 export const knows = (word) => word in EN;
 
 export function speak(next) {
@@ -85,8 +94,8 @@ export const operators = OPS;
 /** A rule as people read it: `genres: Horror`, `year ≥ 1990`, `not genres: Drama`. */
 export function ruleWords(rule) {
   const value = Array.isArray(rule.value) ? rule.value : [rule.value];
-  if (rule.op === "between") return `${rule.field} ${value[0]} – ${value[1]}`;
-  if (rule.op === "=" || rule.op === "in") return `${rule.field}: ${value.join(" / ")}`;
-  if (rule.op === "!=" || rule.op === "not in") return `${rule.field} ≠ ${value.join(" / ")}`;
-  return `${rule.field} ${OPS[rule.op]} ${value[0]}`;
+  if (rule.op === "between") return `${fieldName(rule.field)} ${value[0]} – ${value[1]}`;
+  if (rule.op === "=" || rule.op === "in") return `${fieldName(rule.field)}: ${value.join(" / ")}`;
+  if (rule.op === "!=" || rule.op === "not in") return `${fieldName(rule.field)} ≠ ${value.join(" / ")}`;
+  return `${fieldName(rule.field)} ${OPS[rule.op]} ${value[0]}`;
 }

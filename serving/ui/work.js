@@ -2,11 +2,16 @@
 
 import * as api from "./api.js";
 import { announce } from "./dom.js";
-import { holding, may, nothingHeld, state, tell } from "./state.js";
+import { hear, holding, may, nothingHeld, state, tell } from "./state.js";
 import { spoken, t } from "./words.js";
 
 const HISTORY = 300; // newest interactions that are looked at
 let asked = null; // the request that is in work; a newer one ends it
+
+/** Reasons come in the page's language, where the bundle speaks it. */
+export function start() {
+  hear("language", () => state.slate && state.about.languages.length > 1 && refresh({ quiet: true }));
+}
 
 /** Cards of items that are not known yet. */
 async function fetchCards(ids) {
@@ -28,7 +33,7 @@ export async function fetchUser() {
 
 function wish(explain) {
   const body = {
-    exclude: [...state.aside_items], without: [...state.without], diversity: state.diversity || (holding() && state.held.surprise ? null : 0), explain, k: state.most,
+    language: spoken(), exclude: [...state.aside_items], without: [...state.without], diversity: state.diversity || (holding() && state.held.surprise ? null : 0), explain, k: state.most,
   };
   if (Object.keys(state.weights).length) body.weights = state.weights;
   return body;

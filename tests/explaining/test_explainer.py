@@ -1,11 +1,15 @@
 """The explainer: the model's sentences stand, bad ones are written again, then the plain one; three lengths; a real
 random model."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from genrec.chatting.rules import Rule
 from genrec.explaining import Explainer
 from genrec.explaining.evidence import Alone
+from genrec.prompting import load_prompts
+from genrec.resources import folder
 from tests.explaining.toyfilms import (
     ALIEN,
     ALIENS,
@@ -163,6 +167,17 @@ def test_chinese() -> None:
     (found,) = explainer(PULL, lambda _: said, language="zh").explain(HISTORY, [LEGEND])
     assert found.text == "Scott既拍了“Blade Runner”，也拍了“Legend”。"
     assert found.checked
+
+
+def test_the_language_of_a_request_where_the_bundle_speaks_it() -> None:
+    both = load_prompts(folder("prompts"), "en", ["zh"])
+    ours = replace(explainer(PULL), prompts=both)
+    ways = [ours.speaking(language).explain(HISTORY, [LEGEND])[0] for language in ("zh", None, "en", "tlh", "zh")]
+    assert ways[0].text.endswith("。")
+    assert all(one.checked for one in ways)
+    assert ways[0].text == ways[4].text
+    assert ways[1].text == ways[2].text == ways[3].text != ways[0].text
+    assert ways[0].evidence == ways[1].evidence
 
 
 def test_a_random_model_writes_well_formed_sentences() -> None:

@@ -96,7 +96,7 @@ def test_an_item_without_title_goes_by_its_id() -> None:
         (
             Rule(field="year", op="between", value=(1980, 1989)),
             "the year is between 1980 and 1989",
-            "year在1980到1989之间",
+            "年份在1980到1989之间",
         ),
         (Rule(field="cast", op="not in", value=("A “B”", "C")), 'the actor is none of A "B", C', '演员不属于A "B"、C'),
     ],

@@ -160,6 +160,9 @@ class Newcomer:
         self.page.click("#language")
         assert self.page.get_attribute("html", "lang") == "zh-Hans"
         assert self.page.inner_text("#live") == "为您推荐"
+        self.page.wait_for_function(
+            "[...document.querySelectorAll('.why')].every((one) => one.lang === 'zh' && /。$/.test(one.textContent))"
+        )
         self.shot(self.page, "chinese")
         self.page.click("#language")
         assert self.page.inner_text("#live") == "For you"

@@ -19,7 +19,7 @@ PROGRAM = ROOT / "training" / "sft.py"
 TINY = (
     "scratch.hidden=32", "scratch.layers=1", "scratch.heads=2", "scratch.feed_forward=64",
     "scratch.text_vocabulary=400", "items.encoder=tfidf", "window=12", "mixture.explain=100",
-    "optimiser.epochs=2", "optimiser.evaluations=2", "optimiser.batch_size=16",
+    "reasons_in=[zh]", "optimiser.epochs=2", "optimiser.evaluations=2", "optimiser.batch_size=16",
 )  # fmt: skip
 """Settings of a run that takes seconds; it learns next to nothing."""
 

@@ -124,6 +124,21 @@ def test_about_says_what_is_served(http: httpx.Client, catalog: Catalog, tiny: T
     assert set(about["scopes"]) == {"recommend", "events", "admin", "metrics"}
 
 
+def test_reasons_come_in_the_language_of_the_request(http: httpx.Client) -> None:
+    about = http.get("/v1/about").json()
+    assert about["languages"] == ["en", "zh"]
+    assert {field["name"]: field["names"] for field in about["fields"]}["genres"] == {"zh": "类型"}
+    body = {"history": ITEMS[:6], "k": 4}
+    ours, theirs = (http.post("/v1/recommendations", json={**body, "language": one}).json() for one in ("en", "zh"))
+    assert ids(ours) == ids(theirs)
+    assert all(item["explanation"].endswith("。") for item in theirs["items"])
+    assert not any(item["explanation"].endswith("。") for item in ours["items"])
+    told = http.post("/v1/explanations", json={"history": ITEMS[:6], "items": ids(ours), "language": "zh"}).json()
+    assert [one["explanation"] for one in told["items"]] == [one["explanation"] for one in theirs["items"]]
+    spoken = chat(http, messages=said("我想看 1990 年以前的剧情片"), history=ITEMS[:6], explain=True)
+    assert all(item["explanation"].endswith("。") for item in spoken["items"])
+
+
 def test_items_by_id_and_by_words(http: httpx.Client, catalog: Catalog) -> None:
     found = http.get("/v1/catalog/items", params=[("id", ITEMS[3]), ("id", ITEMS[1])]).json()["items"]
     assert [one["id"] for one in found] == [ITEMS[3], ITEMS[1]]

@@ -1,5 +1,8 @@
 """The mixture of tasks, counted by hand on four items, and the newest share of a log."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -62,6 +65,14 @@ def test_reviews_are_learnt_once_an_epoch(asking: NextItemPrompt) -> None:
     vocabulary = asking.vocabulary
     said = [vocabulary.text(learnt(examples, row)[:-1]) for row in (2, 3, 6, 7)]  # type: ignore[attr-defined]
     assert said == ["{item} is warm and calm.", "Calm tea."] * 2
+
+
+def test_reasons_are_learnt_in_every_language(asking: NextItemPrompt) -> None:
+    prompts = load_prompts(folder("prompts"), "en", ["zh"])
+    both = drawn(replace(asking, prompts=prompts), explain=3)
+    assert len(both) == 2 + 2 * 3
+    said = [asking.vocabulary.text(learnt(both, row)[:-1]) for row in range(2, 8)]  # type: ignore[attr-defined]
+    assert [bool(re.search("[\u4e00-\u9fff]", one)) for one in said] == [False] * 3 + [True] * 3
 
 
 def test_items_are_asked_for_as_often_as_said(asking: NextItemPrompt) -> None:
