@@ -10,22 +10,12 @@ import typer
 from rich.console import Console
 
 from genrec import __version__
-from genrec.cli import answers, bundles, checks, data, drift, measuring, refreshing, serving, training
+from genrec.cli import answers, bundles, checks, data, drift, measuring, refreshing, serving, start, training
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a check found something (validate: a row is bad; bench report: a claim misses its target);"
     " 2 an error, said in one panel; 130 stopped."
 )
-NEXT = """[bold]genrec[/bold] {version}: recommends by writing the next item, and says why.
-
-  genrec demo             train, measure, recommend, explain on bundled films
-  genrec prepare LOG OUT  read your own log (validate: only say what is wrong)
-  genrec train            learn a bundle from it
-  genrec recommend        ask the bundle
-  genrec serve            the same over HTTP, with chat and feedback
-  genrec doctor           what is installed, what a missing part would enable
-
-[dim]genrec --help lists everything; genrec COMMAND --help its options.[/dim]"""
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.prepare, data.validate, data.index),
     "Models": (training.train, training.train_chat, refreshing.refresh, measuring.evaluate),
@@ -58,16 +48,4 @@ def _root(
         print(__version__)
         raise typer.Exit
     if context.invoked_subcommand is None:
-        Console().print(NEXT.format(version=__version__), highlight=False)
-        if line := here(Path.cwd()):
-            Console().print(f"\nIn this folder: {line}", highlight=False, markup=False)
-
-
-def here(folder: Path) -> str:
-    """What to do next with what lies in a folder: a bundle, prepared data; empty where there is neither."""
-    bundles = sorted(folder.glob("*/manifest.json"))
-    prepared = sorted(path.parent for path in folder.glob("*/interactions.parquet"))
-    if bundles:
-        data = f" --data {prepared[0].name}" if prepared else ""
-        return f"genrec serve --bundle {bundles[0].parent.name}{data}"
-    return f"genrec train --data {prepared[0].name} --out bundle" if prepared else ""
+        start.show(Path.cwd(), Console())

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import genrec
-from genrec.cli.app import here
 from genrec.errors import GenrecError
 from genrec.terminal import ProgramError, guarded
 from tests.helpers.running import ROOT, Done
@@ -35,23 +34,6 @@ def test_every_command_has_help(name: str, genrec_command: Command) -> None:
     done = genrec_command(name, "--help")
     assert done.code == 0
     assert "Usage" in done.out
-
-
-def test_without_arguments_it_says_what_to_do_next(genrec_command: Command) -> None:
-    done = genrec_command()
-    assert done.code == 0
-    assert "genrec demo" in done.out
-
-
-def test_it_goes_on_from_what_lies_here(tmp_path: Path) -> None:
-    assert here(tmp_path) == ""
-    for name in ("prepared/interactions.parquet", "shop/manifest.json"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
-        said = here(tmp_path)
-    assert said == "genrec serve --bundle shop --data prepared"
-    (tmp_path / "shop" / "manifest.json").unlink()
-    assert here(tmp_path) == "genrec train --data prepared --out bundle"
 
 
 def test_a_shell_completes_commands_and_flags() -> None:
