@@ -19,7 +19,7 @@ BIN := .venv/bin
 CHECKED := genrec $(foreach room,training serving benchmarks,$(if $(shell find $(room) -name '*.py' -print -quit 2>/dev/null),$(room)))
 BENCHES := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 
-.PHONY: help setup setup-vllm postgres chromium screenshots demo serve test test-slow check docs format bench wheel clean
+.PHONY: help setup setup-vllm postgres chromium screenshots plots demo serve test test-slow check docs format bench wheel clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,10 @@ chromium:  ## a browser for the tests of the page, where apt-get and root are at
 screenshots: .venv/.stamp chromium  ## docs/images/page-*.png, of a newcomer's ten minutes with the demo
 	test -f $(BUNDLE)/manifest.json || $(BIN)/genrec demo
 	$(BIN)/python docs/screenshots.py --bundle $(BUNDLE) --data $(DATA)
+
+plots: .venv/.stamp  ## docs/images: drift and speed, of benchmarks/results; measures nothing
+	$(BIN)/python -m benchmarks._drift_plots
+	$(BIN)/python -m benchmarks._speed_plots
 
 demo: .venv/.stamp  ## train, recommend and explain on the bundled films
 	$(BIN)/genrec demo

@@ -28,13 +28,15 @@ _COLOURS = ("#5b5bd6", "#c2410c", "#0b7a75", "#b0236f", "#4d7c0f", "#1d63c4")
 
 
 def plot_all(
-    results: Mapping[str, Any], trie: Trie, run: Path, timelines: Mapping[str, Timeline], out: Path
+    results: Mapping[str, Any] | None, trie: Trie, run: Path, timelines: Mapping[str, Timeline], out: Path
 ) -> list[Path]:
     """Writes systems, latency, training, trie and interests as SVG into `out`; those without anything to show are left
-    out. results: as `results_json` gives them; run: folder of the training run's checkpoints. Raises MissingExtra."""
+    out. results: as `results_json` gives them, or None; run: folder of the training run's checkpoints. Raises
+    MissingExtra."""
     out.mkdir(parents=True, exist_ok=True)
-    seen = [one for one in results["results"] if one["mask_seen"]]
-    pictures = {"systems": systems(seen), "latency": latency(seen), "trie": branching(trie)}
+    seen = [one for one in results["results"] if one["mask_seen"]] if results else []
+    pictures = {"systems": systems(seen), "latency": latency(seen)} if seen else {}
+    pictures["trie"] = branching(trie)
     if history := log_history(run):
         pictures["training"] = training(history)
     if timelines:

@@ -12,11 +12,15 @@ from typing import NoReturn
 from genrec.resources import folder
 from genrec.terminal import BAD, ProgramError
 
+STDERR = 2
+"""The file descriptor: standard output is for what a command was asked for."""
+
 
 def run_training(program: str, arguments: Sequence[str]) -> None:
-    """Runs `training/<program>`, its progress on this terminal; raises ProgramError when it does not end well."""
+    """Runs `training/<program>`, all it says on standard error; raises ProgramError when it does not end well."""
     path = folder("training") / program
-    status = subprocess.run([sys.executable, str(path), *arguments], check=False, env=_environment()).returncode
+    words = [sys.executable, str(path), *arguments]
+    status = subprocess.run(words, check=False, env=_environment(), stdout=STDERR).returncode
     if status:
         error = ProgramError(
             f"{program} ended before its time", value=f"exit status {status}",
@@ -34,9 +38,10 @@ def become_serving(module: str, arguments: Sequence[str]) -> NoReturn:
 
 
 def run_serving(module: str, arguments: Sequence[str]) -> None:
-    """Runs `python -m serving…` to its end; raises ProgramError, which has been told, when that is a bad one."""
+    """Runs `python -m serving…` to its end, all it says on standard error; raises ProgramError, which has been told,
+    when that is a bad one."""
     words = [sys.executable, "-m", module, *arguments]
-    status = subprocess.run(words, check=False, env=_environment(folder("serving").parent)).returncode
+    status = subprocess.run(words, check=False, env=_environment(folder("serving").parent), stdout=STDERR).returncode
     if status:
         error = ProgramError(f"{module} ended before its time", value=f"exit status {status}")
         error.told = status == BAD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -24,25 +25,27 @@ _FLAGS = ("bundle", "store", "host", "port", "keys", "data")
 
 def main() -> None:
     with guarded():
-        settings = _settings()
+        settings, as_json = _asked()
         logs.start()
         keys, secret = _keys(settings)
         service = Service.open(settings, keys)
         if settings.data is not None:
             say("interactions of the data are in the store", new=seed(service.store, settings.data))
-        run(service, lambda url: _greet(service, url, secret))
+        run(service, lambda url: _tell(service, url, secret) if as_json else _greet(service, url, secret))
 
 
-def _settings() -> ServeSettings:
+def _asked() -> tuple[ServeSettings, bool]:
+    """Settings, and whether a script is to read what it says."""
     parser = argparse.ArgumentParser(prog="genrec serve", description="Serves a bundle over HTTP.")
     parser.add_argument("--config", type=Path, help="YAML of settings")
     for name in (*_FLAGS, "engine"):
         parser.add_argument(f"--{name}")
+    parser.add_argument("--json", action="store_true", help="address and key as one line of JSON")
     parser.add_argument("overrides", nargs="*", help="settings as section.key=value")
     found = parser.parse_args()
     flags = [f"{name}={value}" for name in _FLAGS if (value := getattr(found, name)) is not None]
     flags += [f"engine.kind={found.engine}"] if found.engine else []
-    return settings_of(found.config, [*flags, *found.overrides], os.environ)
+    return settings_of(found.config, [*flags, *found.overrides], os.environ), found.json
 
 
 def _keys(settings: ServeSettings) -> tuple[Keys, str]:
@@ -51,6 +54,11 @@ def _keys(settings: ServeSettings) -> tuple[Keys, str]:
         return Keys.load(settings.keys), ""
     secret, key = new("this-run", SCOPES)
     return Keys.of([key]), secret
+
+
+def _tell(service: Service, url: str, secret: str) -> None:
+    """key: None where keys come from a file."""
+    print(json.dumps({"url": url, "key": secret or None, "version": service.live.version}), flush=True)
 
 
 def _greet(service: Service, url: str, secret: str) -> None:

@@ -22,6 +22,7 @@ LAYERS = {
     "slots": 0,
     "settings": 0,
     "storage": 0,
+    "progress": 0,
     "terminal": 1,
     "programs": 1,
     "doctor": 1,

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
+from matplotlib import image
 
+from benchmarks import _speed_plots
 from genrec.interest.timeline import Segment, Timeline
 from genrec.items.trie import Trie
 from genrec.plotting import branching, interests, log_history, plot_all, systems, training
+from tests.helpers.running import ROOT, Done, Tiny
 
+RESULTS_OF, IMAGES = ROOT / "benchmarks" / "results", ROOT / "docs" / "images"
 RESULTS = [
     {"system": name, "mask_seen": True, "cases": 10, "rank_seconds": 0.5,
      "metrics": {"ndcg@10": {"mean": mean, "low": mean - 0.1, "high": mean + 0.2}}}
@@ -60,3 +66,38 @@ def test_what_is_not_there_is_not_drawn(tmp_path: Path) -> None:
     written = plot_all({"results": RESULTS}, Trie.build(CODES), tmp_path / "no-run", {}, tmp_path / "out")
     assert sorted(path.name for path in written) == ["latency.svg", "systems.svg", "trie.svg"]
     assert all(path.read_text(encoding="utf-8").startswith("<?xml") for path in written)
+
+
+def test_a_bundle_is_drawn_without_an_evaluation(
+    tiny: Tiny, tmp_path: Path, genrec_command: Callable[..., Done]
+) -> None:
+    done = genrec_command("plot", "--bundle", tiny.bundle, "--data", tiny.data, "--out", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    names = [Path(one).name for one in json.loads(done.out)["pictures"]]
+    assert names == ["trie.svg", "training.svg"]  # 60 viewers are too few to calibrate a detector
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+
+
+def test_pictures_of_speed_show_the_committed_results() -> None:
+    results = {name: json.loads((RESULTS_OF / f"{name}.json").read_text("utf-8")) for name in (
+        "trie", "decode_torch", "decode_vllm", "service")}  # fmt: skip
+    build, room, join = _speed_plots.trie(results["trie"]).axes
+    said = {one["id"]: one["value"] for one in results["trie"]["claims"]}
+    for axis, claim in ((build, "trie.build_s_per_million"), (room, "trie.bytes_per_item"),
+                        (join, "filter.ms_per_million")):  # fmt: skip
+        assert max(bar.get_width() for bar in axis.patches) == pytest.approx(said[claim])
+    ours, others = _speed_plots.decoding(results["decode_torch"], results["decode_vllm"]).axes
+    assert [bar.get_width() for bar in ours.patches][1] > 10 * ours.patches[0].get_width()
+    assert len(others.patches) == 6
+    by_history, by_items = _speed_plots.server(results["service"]).axes
+    growth = results["service"]["config"]["growth"]
+    assert list(by_history.lines[0].get_ydata()) == [one["p50_ms"] for one in growth["by_history"].values()]
+    assert list(by_items.lines[1].get_ydata()) == [one["p99_ms"] for one in growth["by_items"].values()]
+
+
+def test_the_committed_pictures_are_those_that_are_drawn_now(tmp_path: Path) -> None:
+    drawn = _speed_plots.draw(RESULTS_OF, tmp_path)
+    assert {path.name for path in drawn} == {path.name for path in IMAGES.glob("speed-*.png")}
+    for path in drawn:
+        now, kept = (image.imread(place)[..., :3].mean() for place in (path, IMAGES / path.name))
+        assert now == pytest.approx(kept, abs=0.01)  # fonts differ from machine to machine

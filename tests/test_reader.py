@@ -48,7 +48,7 @@ def taught(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     model = reading_model(bundle, SETTINGS, vocabulary)
     examples = reading_examples(vocabulary, BOOKS["en"], drawn)
     before = loss_of(model, examples)
-    assert teach(model, examples, SETTINGS, run / "run", quiet=True) == 14  # twice the seven batches of 32 in 240
+    assert teach(model, examples, SETTINGS, run / "run") == 14  # twice the seven batches of 32 in 240
     assert loss_of(model, examples) < 0.9 * before
     out = run / "bundle"
 
@@ -100,7 +100,7 @@ def test_an_adapter_reads_with_the_bundles_own_words(tiny: Tiny, tmp_path: Path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # peft's
         model = reading_model(bundle, settings, vocabulary)
-        teach(model, reading_examples(vocabulary, BOOKS["en"], drawn), settings, tmp_path / "run", quiet=True)
+        teach(model, reading_examples(vocabulary, BOOKS["en"], drawn), settings, tmp_path / "run")
         done = bundle.extended(
             tmp_path / "lora",
             lambda place: save_reading(place, model, vocabulary, folder("prompts"), ["en"]),

@@ -16,6 +16,7 @@ from pathlib import Path
 from genrec.bundle import Bundle
 from genrec.chatting.phrasing import phrasebook
 from genrec.model.reading import save_reading
+from genrec.progress import log_lines, watch
 from genrec.reader import Reader
 from genrec.resources import folder
 from genrec.settings import load_settings
@@ -28,7 +29,8 @@ log = logging.getLogger("genrec.chat")
 
 def main() -> None:
     arguments = _arguments()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    log_lines()
+    watch(arguments.quiet)
     settings = load_settings(ReadingSettings, arguments.config, arguments.overrides)
     bundle, started = Bundle.open(arguments.bundle), time.monotonic()
     phrasings = arguments.phrasings or folder("prompts")
@@ -45,7 +47,7 @@ def main() -> None:
     model = reading_model(bundle, settings, vocabulary)
     log.info("%d words, %d tokens in %d examples", len(vocabulary), len(examples.inputs.items), len(examples))
     out = arguments.out or arguments.bundle
-    steps = teach(model, examples, settings, out.with_name(f"{out.name}-chat-run"), quiet=arguments.quiet)
+    steps = teach(model, examples, settings, out.with_name(f"{out.name}-chat-run"))
     log.info("%d steps, after %.0f s", steps, time.monotonic() - started)
 
     # The bundle with the voice beside its weights; how well it reads is measured through what serving will load.

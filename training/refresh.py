@@ -25,6 +25,7 @@ from genrec.model.base import SCRATCH
 from genrec.model.loading import weights
 from genrec.preparing import load
 from genrec.priors import text_vectors
+from genrec.progress import log_lines, watch
 from genrec.recommender import Recommender
 from genrec.refreshing import Block, Child, beginning, grown, judged, save
 from genrec.settings import load_settings
@@ -40,7 +41,8 @@ log = logging.getLogger("genrec.refresh")
 
 def main() -> None:
     arguments = _arguments()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    log_lines()
+    watch(arguments.quiet)
     quiet_models()
     settings = load_settings(RefreshSettings, arguments.config, arguments.overrides)
     bundle = Bundle.open(arguments.bundle)
@@ -67,8 +69,7 @@ def main() -> None:
     dropout = fitting_dropout(block.histories(), len(catalog))
     forget(run)
     refresher = Refresher(
-        settings, vocabulary, asking.index, valid, run, bundle.manifest.base == SCRATCH, dropout,  # type: ignore[arg-type]
-        quiet=arguments.quiet,
+        settings, vocabulary, asking.index, valid, run, bundle.manifest.base == SCRATCH, dropout  # type: ignore[arg-type]
     )  # fmt: skip
     learnt = refresher.refreshed(model, block.taught(asking, catalog, settings))
     log.info("%s: learnt after %.0f s", settings.strategy, time.monotonic() - started)

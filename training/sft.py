@@ -25,10 +25,12 @@ from genrec.items.text import item_texts
 from genrec.model.base import SCRATCH
 from genrec.model.shared_rows import merge_rows
 from genrec.preparing import load
+from genrec.progress import log_lines, watch
 from genrec.prompting import load_prompts
 from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.terminal import guarded
+from genrec.tuning import watching
 from genrec.tuning.distilling import TrieDistillation
 from genrec.tuning.learnt import cross_entropy, flattened
 from genrec.tuning.mixture import mixture
@@ -46,7 +48,8 @@ log = logging.getLogger("genrec.sft")
 
 def main() -> None:
     arguments = _arguments()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    log_lines()
+    watch(arguments.quiet)
     settings = load_settings(SftSettings, arguments.config, arguments.overrides)
     run = arguments.run or arguments.out.with_name(arguments.out.name + "-run")
     started = time.monotonic()
@@ -113,11 +116,11 @@ def main() -> None:
         settings.optimiser,
         run,
         passes=passes,
-        quiet=arguments.quiet,
         loss=loss,
     )
     with flattened(model) if loss is not None else nullcontext():
-        sft.train(resume_from_checkpoint=last_checkpoint(run) if arguments.resume else None)
+        resumed = last_checkpoint(run) if arguments.resume else None
+        watching.run(sft, "training", settings.optimiser.max_seconds, resumed)
     merge_rows(model)
     log.info("trained after %.0f s", time.monotonic() - started)
     if built.vectors is not None:

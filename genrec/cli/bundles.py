@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from genrec.cli.shared import BundleFolder, quiet_models
+from genrec.cli.shared import AsJson, BundleFolder, bundle_facts, quiet_models, show_json
 from genrec.doctor import require
 from genrec.errors import ConfigError
 
@@ -15,23 +15,32 @@ from genrec.errors import ConfigError
 def copy(
     bundle: Annotated[Path, typer.Argument(help="The bundle.")],
     destination: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+    json: AsJson = False,
 ) -> None:
     """Copies a bundle and verifies every file's hash before and after; never overwrites."""
     from genrec.sharing import copy_bundle
 
     copied = copy_bundle(bundle, destination)
-    print(f"copied and verified {len(copied.manifest.files)} files to {copied.folder}")
+    if json:
+        show_json(bundle_facts(copied))
+    else:
+        print(f"copied and verified {len(copied.manifest.files)} files to {copied.folder}")
 
 
 def push(
     bundle: BundleFolder,
     target: Annotated[str, typer.Argument(help="A folder, as ./published, or owner/name on the Hugging Face hub.")],
+    json: AsJson = False,
 ) -> None:
     """Publishes a bundle: safetensors only; model/ loads with plain transformers, adapter/ with peft."""
     from genrec.sharing import is_folder, push_bundle
 
     kind = "folder" if is_folder(target) else "hub"
-    print(f"pushed to the {kind}: {push_bundle(bundle, target)}")
+    where = push_bundle(bundle, target)
+    if json:
+        show_json({"to": kind, "at": where})
+    else:
+        print(f"pushed to the {kind}: {where}")
 
 
 def export(
@@ -42,6 +51,7 @@ def export(
     quantise: Annotated[
         Literal["int8", "nf4"] | None, typer.Option(help="8- or 4-bit linear layers (bitsandbytes), adapter merged.")
     ] = None,
+    json: AsJson = False,
 ) -> None:
     """Writes a bundle that serves as one piece: merged in bfloat16 or float32, or with 8- or 4-bit weights."""
     require("recommend")
@@ -56,4 +66,7 @@ def export(
 
     opened = Bundle.open(bundle)
     made = export_merged(opened, out, dtype) if quantise is None else export_quantised(opened, out, quantise)
-    print(f"exported to {made.folder}")
+    if json:
+        show_json(bundle_facts(made))
+    else:
+        print(f"exported to {made.folder}")

@@ -37,6 +37,9 @@ def prepare(
 ) -> None:
     """Reads a log in any known format, checks and filters it, and writes prepared data with a report."""
     from genrec.preparing import prepare as prepared
+    from genrec.progress import watch
+
+    watch()
 
     config = _config(format, map, catalog).model_copy(
         update={
@@ -57,6 +60,9 @@ def validate(
 ) -> None:
     """Reports every problem of a log, row by row, and writes nothing. Exit code 1 when a row is bad."""
     from genrec.preparing import validate as validated
+    from genrec.progress import watch
+
+    watch()
 
     report = validated(source, _config(format, map, catalog))
     if json:
@@ -79,10 +85,12 @@ def index(
     require("train")
     from genrec.indexing import build_index, save_index
     from genrec.preparing import load
+    from genrec.progress import watch
     from genrec.settings import load_settings
     from genrec.tuning.settings import SftSettings
     from genrec.tuning.splits import split_of
 
+    watch()
     settings = load_settings(SftSettings, config, overrides or ())
     dataset = load(data)
     split = split_of(settings.split, dataset.interactions, dataset.catalog.item_ids)

@@ -39,6 +39,7 @@ def refresh(
     every: Annotated[float | None, typer.Option(min=0.001, help="Go on, and look again every so many hours.")] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Put back the bundle that the last refresh replaced.")] = False,
     quiet: Annotated[bool, typer.Option(help="No progress bars.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON each time that it looks.")] = False,
 ) -> None:
     """Learns from new interactions; the child takes the bundle's place where it is surely better, else nothing changes.
 
@@ -46,7 +47,8 @@ def refresh(
     """
     place = out or bundle
     if undo:
-        print(f"{put_back(place)} is back in {place}")
+        version = put_back(place)
+        print(json.dumps({"version": version}) if as_json else f"{version} is back in {place}")
         return
     require("train")
     if data is None:
@@ -56,7 +58,7 @@ def refresh(
     folder = run or place.with_name(place.name + "-run")
     words = [f"--events={events}"] * (events is not None) + [f"--hours={hours}"] * (hours is not None)
     words += ["--drift", f"--calm={calm}"] * drift
-    ask = Ask(bundle, data, store, place, folder, config, words, quiet, overrides or ())
+    ask = Ask(bundle, data, store, place, folder, config, words, quiet, overrides or (), as_json)
     while True:
         ask.once()
         if every is None:
@@ -91,6 +93,7 @@ class Ask:
     conditions: list[str]
     quiet: bool
     overrides: Sequence[str]
+    as_json: bool = False
 
     def once(self) -> None:
         from genrec.programs import run_serving, run_training
@@ -104,7 +107,8 @@ class Ask:
         words = ["--bundle", str(self.bundle), "--data", str(data), "--out", str(self.out), "--run", str(self.run)]
         words += ["--config", str(self.config)] if self.config else []
         run_training("refresh.py", [*words, *["--quiet"] * self.quiet, "--", *self.overrides])
-        self._tell(json.loads((self.run / "refresh.json").read_text(encoding="utf-8")))
+        report = json.loads((self.run / "refresh.json").read_text(encoding="utf-8"))
+        self._say({"due": True, **report}, _verdict(report))
 
     def _due(self) -> bool:
         from genrec.programs import ask_serving
@@ -116,13 +120,20 @@ class Ask:
         found = json.loads(ask_serving("serving.due", words))
         alarm = "none" if found["alarm"] is None else f"at choice {found['alarm']}"
         told = f"{found['events']:,} new events, {found['hours']:.1f} hours, alarm: {alarm}"
-        console().print(
-            f"{told}; {'due by ' + ', '.join(found['reasons']) if found['due'] else 'not yet due'}", highlight=False
-        )
+        told += f"; {'due by ' + ', '.join(found['reasons']) if found['due'] else 'not yet due'}"
+        if not (found["due"] and self.as_json):  # what comes of it is said by the report
+            self._say(found, told)
         return bool(found["due"])
 
-    def _tell(self, report: dict[str, Any]) -> None:
-        gain = f"{report['after'] - report['before']:+.4f} ({report['low']:+.4f} to {report['high']:+.4f})"
-        said = f"NDCG@10 {report['before']:.4f} → {report['after']:.4f}, {gain}, on {report['cases']:,} later cases"
-        end = f"published as {report['version']}" if report["published"] else f"{report['parent']} stays"
-        console().print(f"{said}: {end}", highlight=False)
+    def _say(self, facts: dict[str, Any], words: str) -> None:
+        if self.as_json:
+            print(json.dumps(facts), flush=True)
+        else:
+            console().print(words, highlight=False)
+
+
+def _verdict(report: dict[str, Any]) -> str:
+    gain = f"{report['after'] - report['before']:+.4f} ({report['low']:+.4f} to {report['high']:+.4f})"
+    said = f"NDCG@10 {report['before']:.4f} → {report['after']:.4f}, {gain}, on {report['cases']:,} later cases"
+    end = f"published as {report['version']}" if report["published"] else f"{report['parent']} stays"
+    return f"{said}: {end}"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from genrec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from genrec.bundle import Bundle
 
 BundleFolder = Annotated[Path, typer.Option("--bundle", "-b", help="A bundle: the folder that train wrote.")]
 DataFolder = Annotated[Path, typer.Option("--data", "-d", help="Prepared data: the folder that prepare wrote.")]
@@ -22,14 +25,23 @@ ConfigFile = Annotated[Path | None, typer.Option(help="YAML of settings; the shi
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings over the file's, as section.key=value.")]
 
 
-def console() -> Console:
+def console(stderr: bool = False) -> Console:
     """As wide as the terminal; at least 100 columns where there is none, so that tables in logs stay whole."""
-    found = Console()
-    return found if found.is_terminal else Console(width=max(100, found.width))
+    found = Console(stderr=stderr)
+    return found if found.is_terminal else Console(width=max(100, found.width), stderr=stderr)
 
 
 def show_json(data: Any) -> None:
     print(json.dumps(data, ensure_ascii=False, indent=1))
+
+
+def bundle_facts(bundle: Bundle) -> dict[str, Any]:
+    """What a script wants to know of a bundle that was made."""
+    manifest = bundle.manifest
+    return {
+        "bundle": str(bundle.folder), "version": bundle.version, "parent": manifest.parent,
+        "items": len(bundle.catalog), "files": len(manifest.files), "metrics": manifest.metrics,
+    }  # fmt: skip
 
 
 def titles(texts: Sequence[str] | None) -> list[str]:

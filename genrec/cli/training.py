@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from genrec.cli.shared import BundleFolder, ConfigFile, DataFolder, Overrides, console, quiet_models
+from genrec.cli.shared import (
+    AsJson,
+    BundleFolder,
+    ConfigFile,
+    DataFolder,
+    Overrides,
+    bundle_facts,
+    console,
+    quiet_models,
+    show_json,
+)
 from genrec.doctor import require
 
 
@@ -23,6 +33,7 @@ def train(
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Time to aim at for all of it; default: as the settings say.")
     ] = None,
+    json: AsJson = False,
 ) -> None:
     """Trains a bundle from prepared data: runs training/sft.py."""
     require("train")
@@ -36,8 +47,7 @@ def train(
     arguments += ["--resume"] * resume + ["--quiet"] * quiet
     limits = [] if minutes is None else time_limits(60 * minutes)
     run_training("sft.py", [*arguments, "--", *limits, *(overrides or ())])
-    out_line = f'next: genrec recommend --bundle {out} --history "a title; another title"'
-    console().print(out_line, highlight=False, markup=False)
+    _tell(out, json, f'next: genrec recommend --bundle {out} --history "a title; another title"')
 
 
 def train_chat(
@@ -46,6 +56,8 @@ def train_chat(
     config: ConfigFile = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write; default: the bundle itself.")] = None,
     phrasings: Annotated[Path | None, typer.Option(help="Folder with <language>/chat/families.yaml.")] = None,
+    quiet: Annotated[bool, typer.Option(help="No progress bars.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Teaches a bundle to read requests, English and Chinese: runs training/chat.py. How it ranks does not change."""
     require("train")
@@ -55,8 +67,18 @@ def train_chat(
     arguments += ["--config", str(config)] if config else []
     arguments += ["--out", str(out)] if out else []
     arguments += ["--phrasings", str(phrasings)] if phrasings else []
+    arguments += ["--quiet"] * quiet
     run_training("chat.py", [*arguments, "--", *(overrides or ())])
-    console().print(f"next: genrec chat --bundle {out or bundle}", highlight=False, markup=False)
+    _tell(out or bundle, json, f"next: genrec chat --bundle {out or bundle}")
+
+
+def _tell(made: Path, json: bool, line: str) -> None:
+    from genrec.bundle import Bundle
+
+    if json:
+        show_json(bundle_facts(Bundle.open(made)))
+    else:
+        console().print(line, highlight=False, markup=False)
 
 
 def demo(
@@ -64,10 +86,16 @@ def demo(
     seconds_budget: Annotated[float, typer.Option(min=60, help="Time to aim at, in seconds.")] = 330,
     users: Annotated[int, typer.Option(min=50, help="Simulated viewers.")] = 2000,
     chat: Annotated[bool, typer.Option(help="Whether the bundle then learns to read requests (minutes more).")] = True,
+    json: AsJson = False,
 ) -> None:
     """Trains, measures, recommends and explains on the bundled films, in minutes on two cores."""
     require("train")
     quiet_models()
-    from genrec.demo import Plan, show
+    from genrec.demo import Plan, as_json, show
+    from genrec.progress import watch
 
-    show(Plan(out=out, seconds=seconds_budget, users=users, chat=chat), console())
+    watch()
+    plan = Plan(out=out, seconds=seconds_budget, users=users, chat=chat)
+    done = show(plan, console(stderr=json))
+    if json:
+        show_json(as_json(done, plan))

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from genrec.fusing import Fusion, unseen
+from genrec.progress import along
 from genrec.ragged import Int32, Ragged
 
-_ROWS = 2048  # histories whose prior vectors are held at once
+_ROWS = 512  # histories whose prior vectors are held at once
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class GenerativeRanker:
     def rank(self, histories: Ragged, k: int, *, mask_seen: bool) -> Int32:
         out = np.full((len(histories), k), -1, dtype=np.int32)
         items = len(self.fusion.asking.index)
-        for start in range(0, len(histories), _ROWS):
+        for start in along(self.name, len(histories), _ROWS):
             rows = np.arange(start, min(start + _ROWS, len(histories)))
             part = histories.take(rows)
             allowed = [unseen(part[row], items) if mask_seen else None for row in range(len(part))]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genrec.errors import EngineError
+from genrec.progress import along
 from genrec.ragged import Int32, Int64, Ragged
 
 Float32 = npt.NDArray[np.float32]
@@ -57,7 +58,7 @@ class ScoreRanker:
     def rank(self, histories: Ragged, k: int, *, mask_seen: bool) -> Int32:
         size = max(1, _CELLS // max(1, self.scorer.n_items))
         out = np.full((len(histories), k), -1, dtype=np.int32)
-        for start in range(0, len(histories), size):
+        for start in along(self.name, len(histories), size):
             part = histories.take(np.arange(start, min(start + size, len(histories))))
             out[start : start + size] = rank_scores(self.scorer.scores(part), part, k, mask_seen)
         return out

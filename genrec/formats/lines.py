@@ -16,6 +16,7 @@ import polars as pl
 
 from genrec.errors import DataError
 from genrec.formats.report import Tally
+from genrec.progress import bar
 
 BLOCK = 1 << 24  # bytes read at once
 LONGEST_LINE = 1 << 26
@@ -59,8 +60,10 @@ def blocks(path: Path, tally: Tally, role: str, encoding: str = "utf-8") -> Iter
     Raises DataError for a file that cannot be opened or unpacked.
     """
     number = 1
-    with _Readable(path), open_bytes(path) as stream:
+    size = path.stat().st_size if path.is_file() else 1
+    with _Readable(path), open_bytes(path) as stream, bar(path.name) as at:
         for raw in _whole_lines(stream):
+            at(getattr(stream, "fileobj", stream).tell() / size)
             if number == 1:
                 raw = raw.removeprefix(b"\xef\xbb\xbf")
             block = _numbered(raw, number, encoding)

@@ -21,6 +21,7 @@ from genrec.formats.jsonlines import objects, parse, text_columns
 from genrec.formats.lines import first_line, first_lines
 from genrec.formats.places import bare_suffix, files_of
 from genrec.formats.report import Tally
+from genrec.progress import along
 
 ROW = "#row"
 SUFFIXES = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson")
@@ -144,7 +145,7 @@ def _parquet(path: Path, names: dict[str, str], tally: Tally) -> Iterator[pl.Dat
         raise DataError("a column holds lists", value=nested, where=str(path), remedy="write one value in each row")
     texts = {word: _as_text(name, schema[name]) for word, name in names.items()}
     total = frame.select(pl.len()).collect().item()
-    for start in range(0, total, _CHUNK):
+    for start in along(path.name, total, _CHUNK):
         with _parquet_errors(path):
             block = frame.slice(start, _CHUNK).select(**texts).collect()
         line = pl.int_range(start + 1, start + 1 + block.height, eager=True).alias("line")

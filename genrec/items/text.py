@@ -21,6 +21,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from genrec.catalog import Catalog
 from genrec.errors import ConfigError
+from genrec.progress import along
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -31,6 +32,7 @@ OFFLINE = "all-MiniLM-L6-v2"
 TFIDF = "tfidf"
 _WORD = r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+"  # a Chinese character is a word of its own
 _ENCODING = Lock()  # tokenizers set their padding while they read: one text list at a time
+_AT_ONCE = 32  # batches between two looks at how far it has come
 _LONGEST = 1000  # characters of a text that the encoder reads: it cuts at 256 word pieces anyway
 
 
@@ -93,10 +95,18 @@ def offline_encoder_installed() -> bool:
 
 def _sentences(texts: Sequence[str], name: str, batch_size: int) -> Float32:
     with _ENCODING:
-        vectors = _opened(_folder(name)).encode(
-            list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
-        )
-    return np.asarray(vectors, dtype=np.float32)
+        model, order = _opened(_folder(name)), sorted(range(len(texts)), key=lambda place: -len(texts[place]))
+        parts = [
+            model.encode(
+                [texts[place] for place in order[start : start + _AT_ONCE * batch_size]],
+                batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False,
+            )
+            for start in along("texts of items", max(1, len(texts)), _AT_ONCE * batch_size)
+        ]  # fmt: skip
+    found: Float32 = np.concatenate(parts).astype(np.float32)
+    out: Float32 = np.empty_like(found)
+    out[order] = found
+    return out
 
 
 @lru_cache(maxsize=1)

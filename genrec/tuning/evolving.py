@@ -22,6 +22,7 @@ from genrec.model.adapters import merged, with_lora
 from genrec.model.dropout import add_dropout
 from genrec.model.shared_rows import merge_rows, share_rows
 from genrec.model.vocabulary import Vocabulary
+from genrec.tuning import watching
 from genrec.tuning.learnt import cross_entropy, flattened
 from genrec.tuning.proximal import Proximal
 from genrec.tuning.settings import RefreshSettings
@@ -54,7 +55,6 @@ class Refresher:
     scratch: bool = True
     dropout: float = 0.2
     shared: int = 64
-    quiet: bool = True
 
     def refreshed(self, model: Weights, taught: Taught) -> Weights:
         """The weights after the block; the given ones are used up."""
@@ -110,7 +110,7 @@ class Refresher:
         shutil.rmtree(self.run / name, ignore_errors=True)
         made = trainer(
             model, self.vocabulary.tokenizer, train, self.valid, optimiser, self.run / name, passes=optimiser.epochs,
-            quiet=self.quiet, loss=loss,
+            loss=loss,
         )  # fmt: skip
         with flattened(model):
-            made.train()
+            watching.run(made, name, optimiser.max_seconds)

@@ -39,6 +39,7 @@ from genrec.model.adapters import LoraSettings, merged, with_lora
 from genrec.model.loading import vocabulary_of, weights
 from genrec.model.vocabulary import END, PAD, Vocabulary
 from genrec.ragged import Int64, Ragged
+from genrec.tuning import watching
 from genrec.tuning.learnt import Padded, cross_entropy, flattened
 from genrec.tuning.muon import muon
 from genrec.tuning.trainer import Board, Deadline, refuse_several
@@ -192,9 +193,7 @@ def _written(vocabulary: Vocabulary, schema: str, text: str) -> tuple[list[int],
     return tokens[:end], [token if one else IGNORED for token, one in zip(tokens, chosen, strict=True)][:end]
 
 
-def teach(
-    model: PreTrainedModel | PeftModel, examples: Examples, settings: ReadingSettings, run: Path, *, quiet: bool = False
-) -> int:
+def teach(model: PreTrainedModel | PeftModel, examples: Examples, settings: ReadingSettings, run: Path) -> int:
     """Trains on choices alone, for `epochs` or `max_seconds`; returns the steps made. run: folder of its logs.
 
     Logits are computed where a choice is learnt and nowhere else: a twentieth of the places. Batches hold rows of like
@@ -206,7 +205,7 @@ def teach(
         per_device_train_batch_size=optimiser.batch_size, train_sampling_strategy="sequential",
         learning_rate=optimiser.learning_rate, warmup_steps=optimiser.warmup, weight_decay=optimiser.weight_decay,
         adam_beta2=0.98, lr_scheduler_type="cosine_with_min_lr", lr_scheduler_kwargs={"min_lr_rate": 0.03},
-        save_strategy="no", report_to="none", logging_steps=0.1, remove_unused_columns=False, disable_tqdm=quiet,
+        save_strategy="no", report_to="none", logging_steps=0.1, remove_unused_columns=False, disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
     )  # fmt: skip
     refuse_several(arguments)
@@ -220,9 +219,9 @@ def teach(
         train_dataset=Dataset.from_dict(examples.take(_order(examples, optimiser)).columns()),
     )  # fmt: skip
     with flattened(model):
-        steps = taught.train().global_step
+        watching.run(taught, "reading requests", optimiser.max_seconds)
     model.eval()
-    return steps
+    return taught.state.global_step
 
 
 def _order(examples: Examples, optimiser: ReadingOptimiser) -> Int64:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from genrec.evaluation.baselines.sasrec import Epoch, Sasrec, SasrecConfig, fitt
 from genrec.interactions import Histories
 from genrec.priors import Sequential
 from genrec.priors.stored import load_priors
+from genrec.progress import At, bar
 from genrec.splitting import Split
 from genrec.tuning.settings import SftSettings
 
@@ -36,7 +38,10 @@ def sequence_prior(
     kept = cache / f"sasrec-{_fingerprint(config, train, split)}.safetensors"
     if kept.is_file():
         return Sequential.of(Sasrec.load(kept), train)
-    model = Sasrec.fit(train, split.valid, len(split.item_ids), config, report=_say)
+    with bar("SASRec") as at:
+        model = Sasrec.fit(
+            train, split.valid, len(split.item_ids), config, report=lambda epoch: _say(epoch, config, at)
+        )
     if PartialState().is_main_process:
         cache.mkdir(parents=True, exist_ok=True)
         model.save(aside := kept.with_suffix(".part"))
@@ -76,5 +81,6 @@ def _inherited(parent: Bundle, item_ids: list[str]) -> Sequential | None:
     return None
 
 
-def _say(epoch: Epoch) -> None:
+def _say(epoch: Epoch, config: SasrecConfig, at: At) -> None:
+    at(max(epoch.number / config.epochs, epoch.seconds / (config.max_seconds or math.inf)))
     log.info("SASRec epoch %d: validation NDCG@10 %.4f after %.0f s", epoch.number, epoch.valid_ndcg, epoch.seconds)

@@ -94,7 +94,6 @@ def trainer(
     run: Path,
     *,
     passes: float,
-    quiet: bool = False,
     loss: Loss | None = None,
 ) -> Trainer:
     """A trainer whose best weights on validation are in the model when it ends: by NDCG@10 of what is learnt where a
@@ -108,7 +107,7 @@ def trainer(
     if settings.max_seconds is not None:
         callbacks.append(Deadline(settings.max_seconds))
     parts: dict[str, Any] = {
-        "args": _arguments(settings, run, passes, _every(passes * len(train), settings), quiet),
+        "args": _arguments(settings, run, passes, _every(passes * len(train), settings)),
         "train_dataset": Dataset.from_dict(train.columns()),
         "eval_dataset": Dataset.from_dict(valid.columns()),
         "processing_class": tokenizer,
@@ -141,7 +140,7 @@ def _every(examples: float, settings: OptimiserSettings) -> int:
     return max(1, round(steps / settings.evaluations))
 
 
-def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int, quiet: bool) -> SFTConfig:
+def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int) -> SFTConfig:
     return SFTConfig(
         output_dir=str(run),
         num_train_epochs=passes,
@@ -174,5 +173,5 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
         max_length=None,
         packing=False,
         dataloader_pin_memory=torch.cuda.is_available(),
-        disable_tqdm=quiet,
+        disable_tqdm=True,
     )

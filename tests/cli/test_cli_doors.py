@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 import genrec
+from genrec.cli.app import EXIT_CODES
 from genrec.errors import GenrecError
-from genrec.terminal import ProgramError, guarded
+from genrec.terminal import BAD, FOUND, STOPPED, ProgramError, guarded
 from tests.helpers.running import ROOT, Done
 
 Command = Callable[..., Done]
 COMMANDS = (
-    "demo", "prepare", "validate", "index", "train", "evaluate", "recommend", "explain", "copy", "push", "doctor",
-    "bench",
+    "demo", "prepare", "validate", "index", "train", "evaluate", "plot", "recommend", "explain", "copy", "push",
+    "doctor", "bench",
 )  # fmt: skip
 
 
@@ -43,6 +44,23 @@ def test_a_shell_completes_commands_and_flags() -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **words}
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
         assert done.stdout.split() == [offered], done.stderr
+
+
+def test_completion_for_every_shell_is_printed() -> None:
+    program = "from genrec.cli.app import application\napplication()(prog_name='genrec')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    for shell in ("bash", "zsh", "fish"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, "--show-completion", shell],
+            capture_output=True, text=True, env=environment,
+        )  # fmt: skip
+        assert "_GENREC_COMPLETE" in done.stdout, (shell, done.stderr)
+
+
+def test_the_guide_has_every_exit_code() -> None:
+    page = (ROOT / "docs" / "guide" / "terminal.md").read_text(encoding="utf-8")
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE)}
+    assert told == {0, FOUND, BAD, STOPPED} == {int(code) for code in re.findall(r"\b\d+\b", EXIT_CODES)}
 
 
 def test_version(genrec_command: Command) -> None:

@@ -35,9 +35,7 @@ def examples(vocabulary: Vocabulary, answer: int, rows: int = 32) -> Examples:
 def run_of(vocabulary: Vocabulary, settings: OptimiserSettings, run: Path, valid: int, passes: float) -> Any:
     model = qwen3(vocabulary)
     train = examples(vocabulary, 4)
-    sft = trainer(
-        model, vocabulary.tokenizer, train, examples(vocabulary, valid, 8), settings, run, passes=passes, quiet=True
-    )
+    sft = trainer(model, vocabulary.tokenizer, train, examples(vocabulary, valid, 8), settings, run, passes=passes)
     sft.train()
     return sft
 
