@@ -79,7 +79,7 @@ class Manifest(BaseModel):
     lineage: tuple[Refreshed, ...] = ()
     """The refreshes that led here, oldest first."""
     adapter: str | None = None
-    """`lora`, or nothing where the weights are whole."""
+    """Kind of the adapter (`genrec.model.adapters.Kind`), or nothing where the weights are whole."""
     encoder: str = ""
     """What turned the items' texts into the vectors that the item space was fitted on."""
     language: str = "en"

@@ -29,6 +29,7 @@ from genrec.examples import Examples, answered, chosen_items, joined, next_item
 from genrec.explaining.words import explain_examples
 from genrec.fusing import Fusion
 from genrec.interactions import Histories, Interactions
+from genrec.model.adapters import kind_of
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
 from genrec.priors import Mix, Popular, Recent, Sequential, text_vectors
@@ -226,7 +227,8 @@ def save(
     found = _measured(child.fusion, block.judged).intervals(("recall@10", NDCG))
     stated = {
         "parent": bundle.version, "lineage": (*bundle.manifest.lineage, step), "learnt_until": until,
-        "adapter": "lora" if isinstance(model, PeftModel) else None, "prior_weights": dict(child.fusion.mix.weights),
+        "adapter": kind_of(model) if isinstance(model, PeftModel) else None,
+        "prior_weights": dict(child.fusion.mix.weights),
         "data_hash": data_hash(block.train), "seed": settings.optimiser.seed, "split": "global time",
         "split_settings": {"kind": "global_time", "valid": block.held / 2, "test": block.held / 2},
         "chat": None if bundle.manifest.chat == "lora" else bundle.manifest.chat,

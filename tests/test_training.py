@@ -27,6 +27,7 @@ from genrec.errors import ConfigError
 from genrec.formats import dataset
 from genrec.formats.report import Tally
 from genrec.interactions import Interactions
+from genrec.model.adapters import UNMERGED
 from genrec.model.loading import load as load_engine
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
 from genrec.preparing import load, save
@@ -262,6 +263,29 @@ def test_an_adapter_on_a_pretrained_base(base: Path, tiny_data: Path, tmp_path: 
     slate = Recommender.open(bundle.folder).recommend(bundle.catalog.item_ids[:3], 4)
     assert len(slate.items) == 4
     assert all(item.explanation for item in slate.items)
+
+
+@pytest.mark.parametrize("base", ["llama"], indirect=True)
+@pytest.mark.parametrize("kind", ["qlora", "adalora", "prefix"])
+def test_every_kind_of_adapter_from_data_to_bundle(kind: str, base: Path, tiny_data: Path, tmp_path: Path) -> None:
+    fast = ("optimiser.learning_rate=0.01", "optimiser.epochs=0.3", "mixture.item_to_id=0.3", "virtual=4")
+    options = (f"base={base}", *ADAPTED, f"adapter={kind}", *fast)
+    bundle = Bundle.open(trained_here(tiny_data, tmp_path / "bundle", *options))
+    assert bundle.manifest.adapter == kind
+    assert bundle.manifest.context == 512 - (4 if kind in UNMERGED else 0)
+    plain: PreTrainedModel = AutoModelForCausalLM.from_pretrained(bundle.folder / "model")
+    adapted = PeftModel.from_pretrained(plain, bundle.folder / "adapter").eval()
+    recommender, loaded = Recommender.open(bundle.folder), load_engine(bundle, device="cpu")
+    prompt = recommender.fusion.asking.ids([0, 5, 9])
+    wanted = whole_passes(adapted, loaded.vocabulary, prompt, bundle.index)
+    np.testing.assert_allclose(loaded.engine.score([prompt], [bundle.index.codes])[0], wanted, atol=1e-4)
+    assert len(recommender.recommend(bundle.catalog.item_ids[:3], 4).items) == 4
+
+
+def test_adalora_does_not_go_on(tiny_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        trained_here(tiny_data, tmp_path / "bundle", "adapter=adalora", options=("--resume",))
+    assert "AdaLoRA cannot go on" in capfd.readouterr().err
 
 
 def test_a_base_that_is_not_there(tiny_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

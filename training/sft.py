@@ -22,6 +22,7 @@ from genrec.examples import last_item
 from genrec.explaining.reviews import Library, Reviews
 from genrec.indexing import build_index, extend_index
 from genrec.items.text import item_texts
+from genrec.model.adapters import finish
 from genrec.model.base import SCRATCH
 from genrec.model.shared_rows import merge_rows
 from genrec.preparing import load
@@ -37,7 +38,7 @@ from genrec.tuning.mixture import mixture
 from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
 from genrec.tuning.newcomers import settle
 from genrec.tuning.result import data_hash, sample, save
-from genrec.tuning.resuming import begin, forget, last_checkpoint
+from genrec.tuning.resuming import begin, forget, last_checkpoint, refuse_resuming
 from genrec.tuning.sequence import sequence_prior
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
@@ -54,6 +55,7 @@ def main() -> None:
     run = arguments.run or arguments.out.with_name(arguments.out.name + "-run")
     started = time.monotonic()
     refuse_foreign(arguments.out)
+    refuse_resuming(settings, arguments.resume)
     if PartialState().is_main_process and not arguments.resume:
         forget(run)
 
@@ -122,6 +124,7 @@ def main() -> None:
         resumed = last_checkpoint(run) if arguments.resume else None
         watching.run(sft, "training", settings.optimiser.max_seconds, resumed)
     merge_rows(model)
+    finish(model)
     log.info("trained after %.0f s", time.monotonic() - started)
     if built.vectors is not None:
         known = histories.chosen(len(index))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
 from genrec.errors import ConfigError, MissingExtra
 
@@ -68,13 +68,23 @@ def scratch(config: ScratchConfig, vocabulary: int, *, pad_id: int, end_id: int,
     )
 
 
-def pretrained(name: str, *, revision: str | None = None, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """A model by hub name or folder; safetensors only, no remote code. Quantised weights lie where they are to run."""
+def pretrained(
+    name: str,
+    *,
+    revision: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    quantised: BitsAndBytesConfig | None = None,
+) -> PreTrainedModel:
+    """A model by hub name or folder; safetensors only, no remote code. Quantised weights lie where they are to run.
+
+    quantised: how to quantise whole weights while they load.
+    """
     if is_quantised(Path(name)) and importlib.util.find_spec("bitsandbytes") is None:
         raise MissingExtra("8- and 4-bit weights need bitsandbytes", value=name, remedy="pip install 'genrec[quant]'")
+    bits = {} if quantised is None else {"quantization_config": quantised}  # None would undo a folder's own
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            name, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            name, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False, **bits
         )
     except (OSError, ValueError) as cause:
         raise ConfigError(

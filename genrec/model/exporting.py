@@ -5,25 +5,23 @@ What comes out is a bundle: `model/` of it is a plain folder for transformers an
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from genrec.bundle import Bundle
-from genrec.errors import BundleError, MissingExtra
+from genrec.errors import BundleError
 from genrec.model.adapters import merged
 from genrec.model.base import is_quantised
 from genrec.model.loading import vocabulary_of, weights
+from genrec.model.quantising import Bits, in_bits
 
 Dtype = Literal["bf16", "f32"]
-Bits = Literal["int8", "nf4"]
 DTYPES: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "f32": torch.float32}
 
 
@@ -38,14 +36,13 @@ def export_quantised(bundle: Bundle, out: Path, bits: Bits) -> Bundle:
 
     Raises MissingExtra without bitsandbytes, BundleError for a bundle that is quantised already.
     """
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise MissingExtra("8- and 4-bit weights need bitsandbytes", remedy="pip install 'genrec[quant]'")
     _refuse_quantised(bundle)
-    return _written(bundle, out, lambda folder: _quantised(bundle, bits).save_pretrained(str(folder)))
+    found = in_bits(_whole(bundle, torch.float32), bits)
+    return _written(bundle, out, lambda folder: found.save_pretrained(str(folder)))
 
 
 def _refuse_quantised(bundle: Bundle) -> None:
-    if is_quantised(bundle.folder / "model"):
+    if bundle.manifest.adapter is None and is_quantised(bundle.folder / "model"):
         raise BundleError(
             "the bundle is quantised: whole weights cannot be had from it", where=str(bundle.folder),
             remedy="export the bundle that it was made from",
@@ -57,20 +54,6 @@ def _whole(bundle: Bundle, dtype: torch.dtype) -> PreTrainedModel:
     model: PreTrainedModel = merged(found) if isinstance(found, PeftModel) else found
     cast: PreTrainedModel = model.to(dtype)  # type: ignore[arg-type]
     return cast
-
-
-def _quantised(bundle: Bundle, bits: Bits) -> PreTrainedModel:
-    """bitsandbytes quantises while it loads, so the merged model goes through a folder."""
-    # Threshold 0: with outliers kept apart in float16, what one prompt gets would depend on the batch that it is in.
-    eight: dict[str, Any] = {"load_in_8bit": True, "llm_int8_threshold": 0.0}
-    four = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.float32}
-    rule = BitsAndBytesConfig(**(eight if bits == "int8" else four))  # type: ignore[no-untyped-call]
-    with tempfile.TemporaryDirectory(prefix="genrec-export-") as place:
-        _whole(bundle, torch.float32).save_pretrained(place)
-        found: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            place, quantization_config=rule, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-        )
-    return found
 
 
 def _written(bundle: Bundle, out: Path, save: Callable[[Path], None]) -> Bundle:

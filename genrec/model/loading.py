@@ -12,6 +12,7 @@ from genrec.bundle import Bundle
 from genrec.decoding.meter import Meter
 from genrec.decoding.torch_engine import TorchEngine
 from genrec.model.base import pretrained
+from genrec.model.prefixed import spoken
 from genrec.model.vocabulary import Vocabulary
 
 
@@ -55,5 +56,5 @@ def weights(
 def engine_of(
     model: torch.nn.Module | PreTrainedModel, vocabulary: Vocabulary, context: int, meter: Meter | None = None
 ) -> TorchEngine:
-    ends = {"pad_id": vocabulary.pad_id, "end_id": vocabulary.end_id}
-    return TorchEngine(model, vocabulary.code_ids, **ends, context=context, meter=meter, writer=vocabulary.writer)
+    ends = {"pad_id": vocabulary.pad_id, "end_id": vocabulary.end_id, "context": context}
+    return TorchEngine(spoken(model), vocabulary.code_ids, **ends, meter=meter, writer=vocabulary.writer)

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from genrec.bundle import Bundle
 from genrec.decoding.asks import Ranges
 from genrec.decoding.driver import Voice
 from genrec.errors import BundleError
-from genrec.model.adapters import merged
+from genrec.model.adapters import UNMERGED, merged
 from genrec.model.base import is_quantised
 from genrec.model.loading import vocabulary_of, weights
 from genrec.model.vocabulary import Vocabulary
@@ -61,12 +62,14 @@ def prepare(bundle: Bundle, adapters: Mapping[str, Bundle], folder: Path) -> Pre
     """
     rows = rows_of(bundle)
     vocabulary = vocabulary_of(bundle)
+    spoken = {OWN: bundle, **adapters} if bundle.manifest.adapter else dict(adapters)
+    for name, other in spoken.items():
+        _check_kind(name, other)
     if adapters and is_quantised(bundle.folder / "model"):
         raise BundleError(
             "adapters need whole weights below them: their rows of codes go into the base", where=str(bundle.folder),
             remedy="open the bundle that the quantised one was exported from",
         )  # fmt: skip
-    spoken = {OWN: bundle, **adapters} if bundle.manifest.adapter else dict(adapters)
     base = plain_voice(vocabulary, rows)
     if not spoken:
         return Prepared(bundle.folder / "model", {}, {None: base}, 0)
@@ -108,6 +111,19 @@ def _own_voice(name: str, base: Voice, tokens: Int64, rows: int, first: int) -> 
     text[tokens] = False
     columns = (*ranges(text), (first, first + len(tokens)))
     return Voice(tuple(own[level] for level in base.code_ids), base.ends, base.writable, own, columns, name)
+
+
+def _check_kind(name: str, bundle: Bundle) -> None:
+    """vLLM reads plain LoRA over whole weights."""
+    kind = bundle.manifest.adapter
+    dora = kind == "lora" and _settings(bundle.folder / "adapter")["use_dora"]
+    if kind in (None, "lora") and not dora:
+        return
+    remedy = "serve it on the torch engine" if kind in UNMERGED else "export it with `--merged` and open that"
+    raise BundleError(
+        "vLLM does not read this kind of adapter", value="dora" if dora else kind, where=name, allowed="lora",
+        remedy=remedy,
+    )  # fmt: skip
 
 
 def _check_same_base(name: str, bundle: Bundle, other: Bundle) -> None:
@@ -169,11 +185,16 @@ def _write_lora(bundle: Bundle, out: Path) -> Path:
     save_file(
         {name: part for name, part in tensors.items() if ".lora_" in name}, str(out / "adapter_model.safetensors")
     )
-    settings = json.loads((source / "adapter_config.json").read_text(encoding="utf-8"))
+    settings = _settings(source)
     settings |= {"trainable_token_indices": None, "modules_to_save": None}
     (out / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
     return out
 
 
 def _rank(adapter: Path) -> int:
-    return int(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"])
+    return int(_settings(adapter)["r"])
+
+
+def _settings(adapter: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    return found

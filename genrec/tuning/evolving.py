@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from genrec.examples import Examples
 from genrec.items.index import ItemIndex
-from genrec.model.adapters import merged, with_lora
+from genrec.model.adapters import merged, unadapted, with_lora
 from genrec.model.dropout import add_dropout
 from genrec.model.shared_rows import merge_rows, share_rows
 from genrec.model.vocabulary import Vocabulary
@@ -71,7 +71,7 @@ class Refresher:
 
     def _two(self, model: Weights, taught: Taught) -> Weights:
         """The parent's short-term adapter is taken off: its block is by now among what came before."""
-        whole = model.unload() if isinstance(model, PeftModel) else model
+        whole = unadapted(model) if isinstance(model, PeftModel) else model
         long = self._adapted(whole)
         self._train(long, taught.before(), "long")
         short = self._adapted(merged(long))
@@ -87,7 +87,7 @@ class Refresher:
         return whole
 
     def _cumulative(self, model: Weights, taught: Taught) -> Weights:
-        whole = model.unload() if isinstance(model, PeftModel) else model
+        whole = unadapted(model) if isinstance(model, PeftModel) else model
         anew = self._anew(whole) if self.scratch else self._adapted(whole)
         self._train(anew, taught.everything(), "cumulative")
         merge_rows(anew)

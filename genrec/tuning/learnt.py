@@ -27,14 +27,17 @@ class Padded:
     """Rows of token numbers → a batch, padded on the right: a causal model never looks there, so no mask is needed.
 
     logits_to_keep: the places before what is learnt, in reading order, for a model under `flattened`.
+    virtual: learnt places that the model itself puts before every row.
     """
 
     pad_id: int
+    virtual: int = 0
 
     def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, Tensor]:
         labels = _padded(rows, "labels", IGNORED)
         before = torch.zeros_like(labels, dtype=torch.bool)
         before[:, :-1] = labels[:, 1:] != IGNORED
+        before = nn.functional.pad(before, (self.virtual, 0))
         places = before.flatten().nonzero()[:, 0]
         return {"input_ids": _padded(rows, "input_ids", self.pad_id), "labels": labels, "logits_to_keep": places}
 

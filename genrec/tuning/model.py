@@ -15,10 +15,12 @@ from genrec.bundle import Bundle
 from genrec.errors import ConfigError
 from genrec.items.codes import FAR
 from genrec.items.index import ItemIndex
-from genrec.model.adapters import merged, with_lora
+from genrec.model.adapters import adapted, merged
 from genrec.model.base import SCRATCH, make_room, pretrained, scratch
 from genrec.model.dropout import add_dropout
 from genrec.model.loading import weights
+from genrec.model.prefixed import virtual_of
+from genrec.model.quantising import in_bits, rule
 from genrec.model.shared_rows import share_rows
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
 from genrec.prompting import Prompts
@@ -45,7 +47,8 @@ def starting_model(
             seed_codes(small, vocabulary, index)
         add_dropout(small, dropout if settings.scratch.dropout is None else settings.scratch.dropout)
     else:
-        model = pretrained(settings.base, revision=settings.revision)
+        bits = rule("nf4", _compute(settings)) if settings.adapter == "qlora" else None
+        model = pretrained(settings.base, revision=settings.revision, quantised=bits)
         make_room(model, len(vocabulary), seed)
     return _adapted(settings, model, vocabulary), vocabulary
 
@@ -79,9 +82,14 @@ def continued_model(
 
 
 def _adapted(settings: SftSettings, model: PreTrainedModel, vocabulary: Vocabulary) -> PreTrainedModel | PeftModel:
-    if settings.adapter == "full":
-        return model
-    return with_lora(model, settings.lora, [int(token) for level in vocabulary.code_ids for token in level])
+    rows = [int(token) for level in vocabulary.code_ids for token in level]
+    if settings.adapter == "qlora" and not getattr(model, "is_quantized", False):
+        model = in_bits(model, "nf4", _compute(settings))
+    return adapted(model, settings.adapter, settings.lora, settings.virtual, rows)
+
+
+def _compute(settings: SftSettings) -> torch.dtype:
+    return torch.bfloat16 if settings.optimiser.bf16 else torch.float32
 
 
 def _tokenizer(settings: SftSettings, prompts: Prompts, texts: Sequence[str]) -> PreTrainedTokenizerBase:
@@ -124,5 +132,5 @@ def refuse_overlong(asking: NextItemPrompt, context: int) -> None:
 
 
 def context_of(model: torch.nn.Module) -> int:
-    """Tokens that the model reads at most."""
-    return int(getattr(model.config, "max_position_embeddings", 1024))
+    """Tokens that the model reads at most, beside what an adapter puts before them."""
+    return int(getattr(model.config, "max_position_embeddings", 1024)) - virtual_of(model)

@@ -35,6 +35,7 @@ from genrec.interest.stored import FILE, save_detector
 from genrec.interest.topics import TopicsConfig
 from genrec.items.codes import Float32
 from genrec.items.text import encoder_name
+from genrec.model.adapters import unadapted
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
 from genrec.priors import Collaborative, Content, Mix, Popular, Prior, Recent, Sequential
@@ -205,9 +206,9 @@ def write_weights(
     assert isinstance(vocabulary, Vocabulary)
     if isinstance(model, PeftModel):
         model.save_pretrained(str(folder / "adapter"))
-        base = model.unload()
+        base: torch.nn.Module = unadapted(model)
     else:
         base = model
-    base.save_pretrained(str(folder / "model"), safe_serialization=True)
+    base.save_pretrained(str(folder / "model"), safe_serialization=True)  # type: ignore[operator]
     vocabulary.tokenizer.save_pretrained(str(folder / "model"))
     save_priors(folder / "priors", tuple(priors), fresh)

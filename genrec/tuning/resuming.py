@@ -13,6 +13,7 @@ from typing import Any
 
 from genrec.errors import ConfigError
 from genrec.storage import write_json
+from genrec.tuning.settings import SftSettings
 
 _FILE = "begun.json"
 
@@ -33,6 +34,15 @@ def begin(run: Path, facts: dict[str, Any]) -> None:
                 remedy="start anew without --resume, or give another folder with --run",
             )  # fmt: skip
     write_json(noted, facts)
+
+
+def refuse_resuming(settings: SftSettings, resumed: bool) -> None:
+    """Raises ConfigError for AdaLoRA: what it has learnt of its ranks is in no checkpoint, so cuts would begin anew."""
+    if resumed and settings.adapter == "adalora":
+        raise ConfigError(
+            "a run with AdaLoRA cannot go on", value=settings.adapter, where="adapter",
+            allowed="any other kind", remedy="start anew without --resume, or take lora",
+        )  # fmt: skip
 
 
 def last_checkpoint(run: Path) -> str | None:

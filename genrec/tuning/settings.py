@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.items.codes import CodesConfig
-from genrec.model.adapters import LoraSettings
+from genrec.model.adapters import Kind, LoraSettings
 from genrec.model.base import SCRATCH, ScratchConfig
 
 
@@ -126,10 +126,13 @@ class SftSettings(BaseModel):
     """The base model's revision on the hub."""
     scratch: ScratchConfig = ScratchConfig()
     """Shape of the scratch model."""
-    adapter: Literal["full", "lora"] = "full"
-    """Train all weights, or a LoRA adapter and the code tokens' rows."""
+    adapter: Kind = "full"
+    """Train all weights, or an adapter and the code tokens' rows: `lora`, `qlora` (over weights in 4 bits), `adalora`
+    (ranks go where they help), `ia3` (scales), `prefix` (keys and values before every prompt) or `prompt` (tokens)."""
     lora: LoraSettings = LoraSettings()
-    """Shape of the adapter."""
+    """Shape of the adapter, of lora, qlora and adalora."""
+    virtual: int = Field(20, ge=1)
+    """Learnt places before every prompt, of prefix and prompt."""
     language: str = "en"
     """Language of the prompts."""
     reasons_in: tuple[str, ...] = ()

@@ -30,6 +30,8 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from genrec.errors import ConfigError
 from genrec.examples import Examples
+from genrec.model.prefixed import embedded_of
+from genrec.tuning.budget import Budget
 from genrec.tuning.learnt import NDCG, Padded, gains, mean_gain
 from genrec.tuning.muon import muon
 from genrec.tuning.settings import OptimiserSettings
@@ -103,7 +105,7 @@ def trainer(
     loss: called with the logits of what is learnt and the labels, in place of cross-entropy under trl's fused head;
     the model must then train under `tuning.learnt.flattened`.
     """
-    callbacks: list[TrainerCallback] = [EarlyStoppingCallback(settings.patience), Board(run / "tensorboard")]
+    callbacks = [EarlyStoppingCallback(settings.patience), Board(run / "tensorboard"), *Budget.of(model)]
     if settings.max_seconds is not None:
         callbacks.append(Deadline(settings.max_seconds))
     parts: dict[str, Any] = {
@@ -120,7 +122,7 @@ def trainer(
         return SFTTrainer(model, **parts)
     refuse_several(parts["args"])
     parts["args"].metric_for_best_model, parts["args"].greater_is_better = f"eval_{NDCG}", True
-    collator = Padded(int(tokenizer.pad_token_id))
+    collator = Padded(int(tokenizer.pad_token_id), embedded_of(model))
     scored: dict[str, Any] = {"compute_metrics": mean_gain, "preprocess_logits_for_metrics": gains}
     return Trainer(model, **parts, **scored, data_collator=collator, compute_loss_func=loss)
 

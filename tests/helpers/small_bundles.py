@@ -14,7 +14,7 @@ from genrec.catalog import Catalog
 from genrec.items.index import ItemIndex
 from genrec.items.space import ItemSpace
 from genrec.items.text import TFIDF
-from genrec.model.adapters import LoraSettings, with_lora
+from genrec.model.adapters import LoraSettings, kind_of, unadapted, with_lora
 from genrec.model.base import ScratchConfig, scratch
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
 from genrec.priors.content import Content
@@ -59,19 +59,19 @@ def written(out: Path, model: torch.nn.Module, vocabulary: Vocabulary, index: It
     vectors = random.normal(size=(items, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     priors = (Popular(random.integers(0, 50, items).astype(np.float32)), Content(vectors))
-    lora = isinstance(model, PeftModel)
+    kind = kind_of(model) if isinstance(model, PeftModel) else None
 
     def weights(new: Path) -> None:
         if isinstance(model, PeftModel):
             model.save_pretrained(str(new / "adapter"))
-        base = model.unload() if isinstance(model, PeftModel) else model
-        base.save_pretrained(str(new / "model"), safe_serialization=True)  # type: ignore[operator, union-attr]
+        base = unadapted(model) if isinstance(model, PeftModel) else model
+        base.save_pretrained(str(new / "model"), safe_serialization=True)  # type: ignore[operator]
         vocabulary.tokenizer.save_pretrained(str(new / "model"))
         save_priors(new / "priors", priors)
 
     manifest = Manifest(
         base="scratch", window=WINDOW, context=CONTEXT, split="none", data_hash="", seed=0,
-        adapter="lora" if lora else None, encoder=TFIDF, prior_weights={"popularity": 1.0, "content": 2.0},
+        adapter=kind, encoder=TFIDF, prior_weights={"popularity": 1.0, "content": 2.0},
     )  # fmt: skip
     space = ItemSpace.fit(vectors)
     prompts = load_prompts(folder("prompts"), "en")

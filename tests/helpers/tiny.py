@@ -88,6 +88,6 @@ def whole_passes(model: torch.nn.Module, vocabulary: Vocabulary, prompt: Sequenc
     """log p(semantic ID | prompt) of every item by one plain forward pass over prompt and codes, float64 [items]."""
     tokens = torch.from_numpy(vocabulary.semantic_tokens(index.codes))
     rows = torch.cat([torch.tensor(list(prompt)).expand(len(tokens), -1), tokens], dim=1)
-    logprobs = model(input_ids=rows).logits.double().log_softmax(-1)[:, len(prompt) - 1 : -1]
+    logprobs = model(input_ids=rows).logits.double().log_softmax(-1)[:, -tokens.shape[1] - 1 : -1]
     found: np.ndarray = logprobs.gather(2, tokens[:, :, None])[:, :, 0].sum(1).numpy()
     return found

@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:MatMul8bitLt:UserWarning"),  # bitsandbytes: inputs are cast to float16
 ]
 KINDS = ["f32", "bf16", pytest.param("int8", marks=WITH_BITS), pytest.param("nf4", marks=WITH_BITS)]
-APART = {"f32": 1e-4, "bf16": 0.5, "int8": 1.0, "nf4": 5.0}
+APART = {"f32": 1e-4, "bf16": 0.5, "int8": 1.0, "nf4": 8.0}
 """Largest difference of a log-probability, in nats, of a model whose log-probabilities spread over some 20."""
 NDCG_APART = {"f32": 1e-9, "bf16": 0.03, "int8": 0.05, "nf4": 0.2}
 
