@@ -13,8 +13,6 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from accelerate import PartialState
-
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, refuse_foreign
 from genrec.evaluation.baselines.sasrec import fitting_dropout, fitting_length
@@ -42,7 +40,7 @@ from genrec.tuning.resuming import begin, forget, last_checkpoint, refuse_resumi
 from genrec.tuning.sequence import sequence_prior
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
-from genrec.tuning.trainer import Loss, trainer
+from genrec.tuning.trainer import Loss, processes, trainer
 
 log = logging.getLogger("genrec.sft")
 
@@ -56,7 +54,7 @@ def main() -> None:
     started = time.monotonic()
     refuse_foreign(arguments.out)
     refuse_resuming(settings, arguments.resume)
-    if PartialState().is_main_process and not arguments.resume:
+    if processes().is_main_process and not arguments.resume:
         forget(run)
 
     # What there is to learn from: training events strictly before the validation cut.
@@ -89,7 +87,7 @@ def main() -> None:
     window = settings.window or (fitting_length(histories) if parent is None else parent.manifest.window)
     asking = NextItemPrompt(prompts, vocabulary, index, window)
     refuse_overlong(asking, context_of(model))
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         begun = settings.model_dump(mode="json", exclude={"optimiser", "window"})
         begun |= {"seed": settings.optimiser.seed, "window": window}
         begin(run, begun | {"index": index.version, "data": data_hash(split.train)})

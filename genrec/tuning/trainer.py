@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from peft import PeftModel
 from transformers import (
@@ -26,7 +27,6 @@ from transformers import (
 )
 from transformers.integrations.integration_utils import TensorBoardCallback
 from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
 
 from genrec.errors import ConfigError
 from genrec.examples import Examples
@@ -34,6 +34,7 @@ from genrec.model.prefixed import embedded_of
 from genrec.tuning.budget import Budget
 from genrec.tuning.learnt import NDCG, Padded, gains, mean_gain
 from genrec.tuning.muon import muon
+from genrec.tuning.order import OrderedSFTTrainer, OrderedTrainer
 from genrec.tuning.settings import OptimiserSettings
 
 # transformers renamed the field after 5.19, the last version that vLLM 0.32 takes
@@ -114,17 +115,23 @@ def trainer(
         "eval_dataset": Dataset.from_dict(valid.columns()),
         "processing_class": tokenizer,
         "callbacks": callbacks,
+        "lengths": train.inputs.lengths.tolist(),
     }
     if settings.matrices == "muon":
         whole: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         parts["optimizers"] = (muon(whole, settings.learning_rate, settings.weight_decay, _BETA2), None)
     if loss is None:
-        return SFTTrainer(model, **parts)
+        return OrderedSFTTrainer(model, **parts)
     refuse_several(parts["args"])
     parts["args"].metric_for_best_model, parts["args"].greater_is_better = f"eval_{NDCG}", True
     collator = Padded(int(tokenizer.pad_token_id), embedded_of(model))
     scored: dict[str, Any] = {"compute_metrics": mean_gain, "preprocess_logits_for_metrics": gains}
-    return Trainer(model, **parts, **scored, data_collator=collator, compute_loss_func=loss)
+    return OrderedTrainer(model, **parts, **scored, data_collator=collator, compute_loss_func=loss)
+
+
+def processes() -> PartialState:
+    """Who shares this run: as a launcher started them, over gloo where there is no accelerator."""
+    return PartialState(cpu=not torch.accelerator.is_available())
 
 
 def refuse_several(arguments: TrainingArguments) -> None:
@@ -138,7 +145,7 @@ def refuse_several(arguments: TrainingArguments) -> None:
 
 def _every(examples: float, settings: OptimiserSettings) -> int:
     """Steps between evaluations, for so many examples in all."""
-    steps = examples / (settings.batch_size * settings.accumulate)
+    steps = examples / (settings.batch_size * settings.accumulate * processes().num_processes)
     return max(1, round(steps / settings.evaluations))
 
 
@@ -156,8 +163,6 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
         weight_decay=settings.weight_decay,
         bf16=settings.bf16,
         **_NO_CHECKPOINTING,
-        # Sequences of like length in one batch: little padding to compute.
-        train_sampling_strategy="group_by_length",
         eval_strategy="steps",
         eval_steps=every,
         save_strategy="steps",
@@ -166,12 +171,14 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         logging_steps=max(1, every // 4),
+        use_cpu=processes().device.type == "cpu",
         report_to="none",
         seed=settings.seed,
         data_seed=settings.seed,
         # Examples come as token numbers with their labels.
         dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
         max_length=None,
         packing=False,
         dataloader_pin_memory=torch.cuda.is_available(),
