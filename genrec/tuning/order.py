@@ -33,7 +33,7 @@ class ByLength(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         dice = torch.Generator().manual_seed(self._seed + 1_000_003 * self._epoch)
-        found: list[int] = get_length_grouped_indices(self._lengths, self._together, generator=dice)
+        found: list[int] = get_length_grouped_indices(self._lengths, self._together, generator=dice)  # type: ignore[no-untyped-call]
         return iter(found)
 
 

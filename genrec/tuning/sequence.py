@@ -11,7 +11,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-from accelerate import PartialState
 
 from genrec.bundle import Bundle
 from genrec.evaluation.baselines.sasrec import Epoch, Sasrec, SasrecConfig, fitting_drawn, fitting_dropout
@@ -21,6 +20,7 @@ from genrec.priors.stored import load_priors
 from genrec.progress import At, bar
 from genrec.splitting import Split
 from genrec.tuning.settings import SftSettings
+from genrec.tuning.trainer import processes
 
 log = logging.getLogger("genrec.sft")
 
@@ -42,7 +42,7 @@ def sequence_prior(
         model = Sasrec.fit(
             train, split.valid, len(split.item_ids), config, report=lambda epoch: _say(epoch, config, at)
         )
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         cache.mkdir(parents=True, exist_ok=True)
         model.save(aside := kept.with_suffix(".part"))
         aside.rename(kept)

@@ -145,8 +145,8 @@ def refuse_several(arguments: TrainingArguments) -> None:
 
 def _every(examples: float, settings: OptimiserSettings) -> int:
     """Steps between evaluations, for so many examples in all."""
-    steps = examples / (settings.batch_size * settings.accumulate * processes().num_processes)
-    return max(1, round(steps / settings.evaluations))
+    at_once = settings.batch_size * settings.accumulate * int(processes().num_processes)
+    return max(1, round(examples / at_once / settings.evaluations))
 
 
 def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int) -> SFTConfig:

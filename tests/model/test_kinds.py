@@ -66,7 +66,7 @@ def learn(model: PeftModel, run: Path, *, own: bool) -> list[float]:
     """Under trl's fused head or a loss of our own; returns the training losses."""
     settings = OptimiserSettings(batch_size=12, learning_rate=1e-2, epochs=5, evaluations=2)
     loss = cross_entropy if own else None
-    made = trainer(model, VOCABULARY.tokenizer, examples(), examples(), settings, run, passes=5, quiet=True, loss=loss)
+    made = trainer(model, VOCABULARY.tokenizer, examples(), examples(), settings, run, passes=5, loss=loss)
     if own:
         with flattened(model):
             made.train()
