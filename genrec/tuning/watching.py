@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.utils.logging import disable_progress_bar
 
 from genrec.progress import At, bar
 
@@ -41,7 +42,8 @@ def said(metrics: Mapping[str, float]) -> str:
 
 
 def run(trainer: Trainer, what: str, seconds: float | None, resume: str | None = None) -> None:
-    """`trainer.train`, watched; transformers' own bar and its dictionaries on standard output are left out."""
+    """`trainer.train`, watched; transformers' own bars and its dictionaries on standard output are left out."""
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     trainer.remove_callback(PrinterCallback)
     with bar(what) as at:
         trainer.add_callback(_Watch(at, seconds))
