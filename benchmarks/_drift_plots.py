@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+NEW = "new_items"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -19,20 +20,21 @@ def draw(config: dict[str, Any], folder: Path) -> list[Path]:
     matplotlib.use("svg")
     matplotlib.rcParams.update({"svg.hashsalt": "genrec", "axes.spines.top": False, "axes.spines.right": False})
     folder.mkdir(parents=True, exist_ok=True)
-    return [_recovery(config["recovery"], folder), _delays(config["detection"], folder), _trades(config, folder)]
+    kinds = config["recovery"] | {name: one for name, one in config.items() if name == NEW}
+    return [_recovery(kinds, folder), _delays(config["detection"], folder), _trades(config, folder)]
 
 
 def _recovery(kinds: dict[str, Any], folder: Path) -> Path:
     from matplotlib import pyplot
 
-    shown = [kind for kind in ("abrupt", "gradual", "recurring") if kind in kinds]
+    shown = [kind for kind in ("abrupt", "gradual", "recurring", NEW) if kind in kinds]
     figure, axes = pyplot.subplots(1, len(shown), figsize=(4 * len(shown), 3.2), sharey=True, squeeze=False)
     for axis, kind in zip(axes[0], shown, strict=True):
-        for system, one in kinds[kind].items():
+        for system, one in ((name, one) for name, one in kinds[kind].items() if isinstance(one, dict)):
             places = [-1, *map(int, one["at"])]
             axis.plot(places, [one["before"], *one["at"].values()], marker=".", label=system)
         axis.axvline(-0.5, color="grey", linewidth=0.8)
-        axis.set_title(f"{kind} change")
+        axis.set_title("to new items" if kind == NEW else f"{kind} change")
         axis.set_xlabel("choices of the new interest seen (−1: before)")
     axes[0][0].set_ylabel("NDCG@10")
     axes[0][0].legend(frameon=False, fontsize=8)

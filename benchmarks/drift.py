@@ -17,7 +17,9 @@ drift.stable_cost, drift.detect_recall (changes followed by 30 choices or more),
 drift.off_policy_covered (least of IPS, SNIPS, DR; of 100 runs); drift.coverage_gain (interests covered in proportion,
 Σ min(wanted, slate's)), .coverage_ndcg_cost, .coverage_touched_gain (interests with an item or more) and
 .miscalibration_cut; drift.early_gain (NDCG@10 of choices that follow one to five of the new interest, over the full
-history's); .told of a claim: of the same ranking told where the change was, which no detector can beat.
+history's); drift.new_items.ndcg10 (after the first choice of a film that training saw nobody choose, by viewers who turn
+to such films; a bundle of its own; of the other systems, too); .told of a claim: of the same ranking told where the
+change was, which no detector can beat.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks._drift_detection import measure  # noqa: E402
+from benchmarks._drift_new_items import trained, turned  # noqa: E402
 from benchmarks._drift_plots import draw  # noqa: E402
 from benchmarks._drift_policies import Pools, covered_runs, true_interest  # noqa: E402
 from benchmarks._drift_recovery import (  # noqa: E402
@@ -109,10 +112,10 @@ def main() -> None:
     setting = opened(arguments.bundle, arguments.data, arguments.users)
     claims: list[Claim] = []
     config: dict[str, Any] = _config() if arguments.only else {}
-    parts = {"detection": detection, "recovery": recovery, "off_policy": off_policy, "slates": covering}
-    for name in arguments.only or parts:
+    for name in arguments.only or PARTS:
         print(f"part: {name}", flush=True)
-        found, measured = parts[name](setting)
+        asked = _without_some(arguments) if name == "new_items" else setting
+        found, measured = PARTS[name](asked)
         config[name] = measured | {"users": arguments.users}
         claims += found
         write_results("drift", config, claims, keep=bool(arguments.only))
@@ -128,6 +131,10 @@ def opened(bundle: Path, data: Path, users: int) -> Setting:
     train = split.train.histories(split.item_ids)
     topics = Topics.fit(train.items, item_vectors(recommender.bundle.index))
     return Setting(recommender, topics, train, ease.tune(train, split.valid, len(split.item_ids)).model, users)
+
+
+def _without_some(arguments: argparse.Namespace) -> Setting:
+    return opened(trained(arguments.new_items, arguments.data), arguments.data, arguments.users)
 
 
 def detection(setting: Setting) -> tuple[list[Claim], dict[str, Any]]:
@@ -247,6 +254,30 @@ def covering(setting: Setting) -> tuple[list[Claim], dict[str, Any]]:
     return slates(setting.recommender, setting.topics, choosing, measured)
 
 
+def new_items(setting: Setting) -> tuple[list[Claim], dict[str, Any]]:
+    """setting: of a bundle whose training saw nobody choose the new items."""
+    new = np.bincount(setting.train.items.items, minlength=len(setting.recommender.catalog)) == 0
+    cases = Around.changes(turned(setting.viewers("abrupt", 110, 1.0), new), [*BEFORE, *AFTER[:6]])
+    values = {name: system(cases) for name, system in setting.systems().items() if name != TOLD}
+    curves = {name: Curve.of(one, cases.after) for name, one in values.items()}
+    after = cases.after >= 1
+    names = [user for user, there in zip(cases.names(), after, strict=True) if there]
+    claims = [early_gain("drift.new_items.early_gain", values[OURS], values[FULL], cases)]
+    for ending, name in (("", OURS), (".full", FULL), (".sasrec", SASREC), (".ease", EASE)):
+        found = mean_interval(values[name][after], names)
+        note = f"before the change {curves[name].before:.4f}"
+        claims.append(claim(f"drift.new_items.ndcg10{ending}", found.mean, "NDCG@10", ">=", None, n=len(names),
+                            low=found.low, high=found.high, note=note))  # fmt: skip
+    return claims, {"new": int(new.sum())} | {
+        name: {"before": one.before, "at": one.at, "smooth": one.smooth} for name, one in curves.items()
+    }
+
+
+PARTS = {
+    "detection": detection, "recovery": recovery, "off_policy": off_policy, "slates": covering, "new_items": new_items
+}  # fmt: skip
+
+
 def _share_interval(values: np.ndarray[Any, Any]) -> tuple[float, float]:
     found = mean_interval(values.astype(np.float64))
     return found.low, found.high
@@ -266,7 +297,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundle", type=Path, default=Path("demo/bundle"))
     parser.add_argument("--data", type=Path, default=Path("demo/data"))
-    parser.add_argument("--only", nargs="+", choices=["detection", "recovery", "off_policy", "slates"],
+    parser.add_argument("--new-items", type=Path, default=Path("demo/bundle-new"), help="trained where it is missing")
+    parser.add_argument("--only", nargs="+", choices=list(PARTS),
                         help="these parts anew; the others' figures stay")  # fmt: skip
     parser.add_argument("--users", type=int, default=600, help="viewers with an abrupt change; the rest in proportion")
     return parser.parse_args()
