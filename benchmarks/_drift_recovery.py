@@ -24,6 +24,7 @@ AFTER = (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 BEFORE = (-5, -3, -1)
 LEVEL = 0.9
 _ROWS = 2048
+_TOLD = 0.5  # share of the present part where the change is known
 Float64 = npt.NDArray[np.float64]
 
 
@@ -90,7 +91,7 @@ def of_told(fusion: Fusion, policy: AdaptPolicy, cases: Around) -> Float64:
             )
         ]  # fmt: skip
         for place, (whole, latest, present) in enumerate(zip(*parts, strict=True)):
-            share = policy.most if new[place] else 0.0
+            share = _TOLD if new[place] else 0.0
             shares = 1 - share - policy.latest, policy.latest, share
             one = joined(list(zip((whole, latest, present), shares, strict=True)), K)
             ranked[rows[place], : len(one.items)] = one.items

@@ -30,6 +30,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks._refresh_plots import draw  # noqa: E402
 from benchmarks._refresh_runs import KEPT, Line, strategy, told, walk  # noqa: E402
 from benchmarks._refresh_streams import SHAPE, Stream, movietweetings, peso  # noqa: E402
 from benchmarks._refresh_windows import windows  # noqa: E402
@@ -56,6 +57,7 @@ def main() -> None:
         claims += found
         config = _config() | config | {name: measured}  # another part may have ended meanwhile
         write_results("refresh", config, claims, keep=True)
+    print(draw(config, ROOT / "docs" / "images"))
 
 
 def _stream(name: str, arguments: argparse.Namespace) -> Stream:

@@ -28,11 +28,11 @@ class AdaptPolicy(BaseModel):
     """False: the whole history counts, whatever happens. Off, for it takes two rankings of a slate, or three."""
     hazard: Annotated[float, Field(gt=0, lt=1)] = 1 / 60
     """Chance that a choice is the first of a new interest, before anything is seen."""
-    readiness: Annotated[float, Field(gt=0)] = 3.0
-    """The odds of a change are multiplied by it: missing one costs more than a false one."""
-    most: Annotated[float, Field(ge=0, le=1)] = 0.5
+    readiness: Annotated[float, Field(gt=0)] = 0.5
+    """The odds of a change are multiplied by it: below 1, for a false one costs stable people more than a late one."""
+    most: Annotated[float, Field(ge=0, le=1)] = 0.9
     """Share of the score that the present part has where a change is certain; less in proportion to its chance."""
-    latest: Annotated[float, Field(ge=0, le=1)] = 0.1
+    latest: Annotated[float, Field(ge=0, le=1)] = 0.08
     """Share that the newest choice alone has, whatever happens."""
     least: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Chance of a change from which the short history is ranked, too; below, ranking costs what it always did."""
