@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import tempfile
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, refuse_foreign
@@ -35,6 +37,7 @@ from genrec.tuning.learnt import cross_entropy, flattened
 from genrec.tuning.mixture import mixture
 from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
 from genrec.tuning.newcomers import settle
+from genrec.tuning.rehearsal import briefly, peak, rehearse, shown
 from genrec.tuning.result import data_hash, sample, save
 from genrec.tuning.resuming import begin, forget, last_checkpoint, refuse_resuming
 from genrec.tuning.sequence import sequence_prior
@@ -51,9 +54,18 @@ def main() -> None:
     watch(arguments.quiet)
     settings = load_settings(SftSettings, arguments.config, arguments.overrides)
     run = arguments.run or arguments.out.with_name(arguments.out.name + "-run")
-    started = time.monotonic()
     refuse_foreign(arguments.out)
     refuse_resuming(settings, arguments.resume)
+    if not arguments.dry_run:
+        return train(arguments, settings, run)
+    arguments.cache = arguments.resume = None
+    with tempfile.TemporaryDirectory(prefix="genrec-dry-run-") as folder_of_nothing:
+        train(arguments, briefly(settings), Path(folder_of_nothing))
+
+
+def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> None:
+    """From data to bundle; a dry run ends before training."""
+    started = time.monotonic()
     if processes().is_main_process and not arguments.resume:
         forget(run)
 
@@ -100,18 +112,25 @@ def main() -> None:
         loss = TrieDistillation(beside.model, index.trie, index.codes, vocabulary.code_ids, taught)
 
     # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
-    train = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed, library)
+    examples = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed, library)
     seen = sample(split.valid, settings.optimiser.valid_cases, settings.optimiser.seed)
     valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, asking.window)
     size = sum(weight.numel() for weight in model.parameters())
     variants = settings.mixture.variants
-    tokens = len(train.inputs.items) // variants
-    log.info("%d examples, %d tokens an epoch, %d parameters", len(train) // variants, tokens, size)
+    tokens = len(examples.inputs.items) // variants
+    log.info("%d examples, %d tokens an epoch, %d parameters", len(examples) // variants, tokens, size)
     passes = settings.optimiser.epochs / variants
+    if arguments.dry_run:
+        told: dict[str, Any] = {"passes": passes, "context": context_of(model), "loss": loss}
+        before = time.monotonic() - started
+        found = rehearse(model, vocabulary.tokenizer, examples, valid, settings.optimiser, run, **told)
+        print("\n\n".join(shown(vocabulary.tokenizer, examples, settings.optimiser.seed)), end="\n\n")
+        print(f"before training: {before:.0f} s, with one epoch of the sequence prior\n{found}")
+        return
     sft = trainer(
         model,
         vocabulary.tokenizer,
-        train,
+        examples,
         valid,
         settings.optimiser,
         run,
@@ -123,7 +142,7 @@ def main() -> None:
         watching.run(sft, "training", settings.optimiser.max_seconds, resumed)
     merge_rows(model)
     finish(model)
-    log.info("trained after %.0f s", time.monotonic() - started)
+    log.info("trained after %.0f s, at most %.2f GiB", time.monotonic() - started, peak() / 2**30)
     if built.vectors is not None:
         known = histories.chosen(len(index))
         settled = settle(model, vocabulary, index, known, built.vectors)
@@ -147,6 +166,7 @@ def _arguments() -> argparse.Namespace:
         "--cache", type=Path, help="folder that keeps text vectors and teachers; default: in the run's folder"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    parser.add_argument("--dry-run", action="store_true", help="say what it will take, show examples, write nothing")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")
     return parser.parse_args()

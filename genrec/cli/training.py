@@ -29,6 +29,9 @@ def train(
     start: Annotated[Path | None, typer.Option(help="A bundle to go on from: its index, words and weights.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of checkpoints and logs; default: OUT-run.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it will take and show examples; write nothing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option(help="No progress bars.")] = False,
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Time to aim at for all of it; default: as the settings say.")
@@ -44,9 +47,11 @@ def train(
     arguments += ["--config", str(config)] if config else []
     arguments += ["--start", str(start)] if start else []
     arguments += ["--run", str(run)] if run else []
-    arguments += ["--resume"] * resume + ["--quiet"] * quiet
+    arguments += ["--resume"] * resume + ["--quiet"] * quiet + ["--dry-run"] * dry_run
     limits = [] if minutes is None else time_limits(60 * minutes)
     run_training("sft.py", [*arguments, "--", *limits, *(overrides or ())])
+    if dry_run:
+        return
     _tell(out, json, f'next: genrec recommend --bundle {out} --history "a title; another title"')
 
 
