@@ -25,6 +25,7 @@ from genrec.bundle import Bundle
 from genrec.catalog import Catalog
 from genrec.chatting.conversation import Leaning
 from genrec.chatting.rules import Rule
+from genrec.covering import CANDIDATES, covering
 from genrec.decoding.engine import Engine
 from genrec.errors import ConfigError, EngineError
 from genrec.explaining import Explainer, Explanation, Length
@@ -118,6 +119,7 @@ class Recommender:
         edits: Sequence[Edit] = (),
         explore: Exploration | None = None,
         seed: int = 0,
+        cover: float = 0.0,
         ranked: Ranking | None = None,
     ) -> Recommendation:
         """The k best items after a history of item ids, oldest first.
@@ -127,7 +129,8 @@ class Recommender:
         does not speak another); rules: those that `allowed` came of, for explanations to name; profile: words on what
         the history leaves out; leaning: what moves scores beside them; edits: what the person wants less of; explore:
         leaves places to chance, more where the interest is uncertain, and says with which chance; seed: of that chance;
-        ranked: the ranking, where it is there already.
+        cover: 0 takes the best items, towards 1 those that cover the person's interests in proportion, .3 is a good
+        trade; not together with explore; ranked: the ranking, where it is there already.
         Raises UnknownItem, ConfigError.
         """
         if not 1 <= k <= MOST:
@@ -137,9 +140,14 @@ class Recommender:
         fusion = self.weighted(weights)
         nudge = self.nudge(leaning, edits)
         mask = mask if nudge is None else mask & np.isfinite(nudge)
-        depth = k if explore is None else max(k, explore.pool)
+        if cover and explore is not None:
+            raise ConfigError("cover and explore exclude each other", value=cover, remedy="leave one out")
+        depth = max(k, CANDIDATES if cover else 0, explore.pool if explore is not None else 0)
         ranking = self._rank(fusion, chosen, depth, mask, profile, nudge) if ranked is None else ranked
         ranking, chances = (ranking, None) if explore is None else self._explored(ranking, chosen, k, explore, seed)
+        if cover and len(chosen):
+            topics = None if self.adapter is None else self.adapter.filter.topics
+            ranking = covering(topics, ranking, chosen, k, cover)
         told: list[Explanation] = []
         if explain and len(chosen):
             judge = Slated(fusion, len(ranking.items), mask, profile, nudge)
@@ -153,6 +161,7 @@ class Recommender:
         asked |= {"edition": self.edition} if self.edition else {}
         asked |= {"edits": [edit.model_dump() for edit in edits]} if edits else {}
         asked |= {"explore": [explore.model_dump(), seed]} if explore is not None else {}
+        asked |= {"cover": cover} if cover else {}
         asked |= {"adapt": self.adapter.policy.model_dump()} if self.adapter is not None else {}
         asked |= {"weights": dict(fusion.mix.weights), "allowed": "" if allowed is None else allowed.tobytes().hex()}
         return Recommendation(

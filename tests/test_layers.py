@@ -96,6 +96,7 @@ LAYERS = {
     "evaluation.off_policy": 2,
     "following": 3,
     "adapting": 5,
+    "covering": 5,
     "demo": 5,
     "cli": 6,
 }

@@ -328,3 +328,30 @@ def test_a_recommender_follows_by_a_detector(model: Recommender, history: list[s
     assert plain.id != ours.id
     off = model.following(detector, AdaptPolicy(on=False)).recommend(history, 5)
     assert ids(off) == ids(plain)
+
+
+def test_a_covering_slate_has_items_of_every_interest(model: Recommender) -> None:
+    """Two topics, the halves of the catalog; three of four choices are of the first."""
+    items = len(model.catalog)
+    half = items // 2
+    chances = np.full((2, items), 0.02 / items)
+    chances[0, :half] = chances[1, half:] = 1.98 / items
+    topics = Topics(
+        TopicsConfig(topics=2, follow=0.0), chances / chances.sum(axis=1)[:, None], np.full(items, 1 / items)
+    )
+    detector = Detector(Filter(topics), Usual(np.array([1.0]), np.array([0.0]), np.array([1.0])), 9.0, 1e-4)
+    following, all_ids = model.following(detector), model.catalog.item_ids
+    past = [*all_ids[:9], *all_ids[-3:]]
+    plain, whole = following.recommend(past, 8, explain=False), following.recommend(past, 8, explain=False, cover=0.99)
+    late = [int((model.catalog.numbers(ids(slate)) >= half).sum()) for slate in (plain, whole)]
+    assert late[1] == 2 != late[0]
+    assert whole.id != plain.id
+    scores = [item.score for item in whole.items]
+    assert scores == sorted(scores, reverse=True)
+    assert ids(following.recommend(past, 8, explain=False, cover=1e-9)) == ids(plain)
+    with pytest.raises(ConfigError, match="knows no topics"):
+        model.recommend(past, 8, cover=0.3)
+    with pytest.raises(ConfigError, match="out of range"):
+        following.recommend(past, 8, cover=1.3)
+    with pytest.raises(ConfigError, match="exclude each other"):
+        following.recommend(past, 8, cover=0.3, explore=Exploration())
