@@ -8,6 +8,7 @@ import * as work from "./work.js";
 
 const FACTS = 3; // values of a list that a card shows
 const open = new Set(); // ids of the items whose details are shown
+let pinned = new Set(); // choices that stay lit when the pointer has left: those of the evidence that was clicked last
 const told = new Map(); // language and item id → the long explanation
 
 export function slateList(slate) {
@@ -74,12 +75,20 @@ function chip(item, piece) {
   const choices = piece.items.filter((id) => id !== item.id);
   const isChoice = piece.kind === "interaction";
   const pressed = choices.length > 0 && choices.every((id) => state.lit.has(id));
-  const light = (ids) => () => tell("lit", { lit: new Set(ids) });
+  const light = () => tell("lit", { lit: new Set(choices) });
+  const dim = () => tell("lit", { lit: pinned });
   return h("button.chip", {
     type: "button", class: isChoice ? "chip pick" : "chip", "aria-pressed": String(pressed), "data-rests": choices.join(" "),
-    onmouseenter: light(choices), onmouseleave: light([]), onfocus: light(choices), onblur: light([]),
-    onclick: () => tell("lit reveal", { lit: new Set(choices) }),
+    onmouseenter: light, onmouseleave: dim, onfocus: light, onblur: dim,
+    onclick: () => pin(choices),
   }, isChoice ? icon("link") : null, isChoice ? titleOf(choices[0] ?? piece.items[0]) : [h("span.chip-field", fieldName(piece.field)), " ", piece.value]);
+}
+
+/** A second click lets go. */
+function pin(choices) {
+  const again = pinned.size === choices.length && choices.every((id) => pinned.has(id));
+  pinned = new Set(again ? [] : choices);
+  tell(again ? "lit" : "lit reveal", { lit: pinned });
 }
 
 function actions(item) {

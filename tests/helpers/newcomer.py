@@ -106,8 +106,9 @@ class Newcomer:
 
     def rest_on(self) -> None:
         """A piece of evidence lights the choices that it rests on."""
+        self.settle()
         self.page.click(".chip.pick")
-        assert self.page.query_selector(".choice.lit"), "evidence lights no choice"
+        self.page.wait_for_selector(".choice.lit")
         self.shot(self.page, "evidence")
 
     def edit(self, rule: str, value: str, becomes: str) -> list[str]:
@@ -161,7 +162,7 @@ class Newcomer:
         assert self.page.get_attribute("html", "lang") == "zh-Hans"
         assert self.page.inner_text("#live") == "为您推荐"
         self.page.wait_for_function(
-            "[...document.querySelectorAll('.why')].every((one) => one.lang === 'zh' && /。$/.test(one.textContent))"
+            "() => [...document.querySelectorAll('.why')].every((one) => one.lang === 'zh' && /。$/.test(one.textContent))"
         )
         self.shot(self.page, "chinese")
         self.page.click("#language")
