@@ -185,9 +185,9 @@ class _System:
         ]
         refused = [trait for request in requests for trait in request.disliked_traits]
         leaning = Leaning(tuple(value for value in dict.fromkeys(values) if value not in refused), tuple(refused))
-        assert self.recommender.leaner is not None
+        nudge = self.recommender.nudge(leaning)
         history = list(dict.fromkeys(reversed([item for item in items if item not in unwanted])))[::-1]
-        return self.known.numbers(history).tolist(), self.recommender.leaner.values(leaning)
+        return self.known.numbers(history).tolist(), np.zeros(len(self.known)) if nudge is None else nudge
 
 
 def _mask(one: Turn, known: Catalog, masked: bool) -> np.ndarray[Any, Any]:

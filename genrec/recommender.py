@@ -215,10 +215,10 @@ class Recommender:
         return fusion if self.adapter is None else AdaptiveFusion(fusion, self.adapter)
 
     def nudge(self, leaning: Leaning | None, edits: Sequence[Edit] = ()) -> Float32 | None:
-        """What a leaning and edits add to the priors, float32 [items], −inf: never; None: nothing."""
+        """What a leaning and edits add to the priors, in their unit, float32 [items], −inf: never; None: nothing."""
         parts: list[Float32] = [self.leaner.values(leaning)] if leaning and self.leaner is not None else []
         parts += [edited(self.explainer.facts, len(self.catalog), edits).astype(np.float32)] if edits else []
-        return np.sum(parts, axis=0, dtype=np.float32) if parts else None
+        return np.float32(self.fusion.mix.unit) * np.sum(parts, axis=0, dtype=np.float32) if parts else None
 
     def _explored(
         self, ranking: Ranking, chosen: Int64, k: int, explore: Exploration, seed: int

@@ -48,6 +48,12 @@ class Mix:
     def __bool__(self) -> bool:
         return any(self.weights.get(prior.name, 0.0) for prior in self.priors)
 
+    @property
+    def unit(self) -> float:
+        """How far the sum of priors spreads, were they unlike each other, at least 1: beside a model that says little,
+        weights are large, and what is to count among them has to be in their unit."""
+        return max(1.0, float(np.linalg.norm(list(self.weights.values()))))
+
     def values(self, histories: Ragged) -> Float32:
         """float32 [histories, items]; priors without weight are not computed."""
         total: Float32 = np.sum(
