@@ -21,7 +21,7 @@ def trained(place: Path, data: Path) -> Path:
     if not (place / "manifest.json").is_file():
         config = Path(__file__).resolve().parents[1] / "training" / "configs" / "demo.yaml"
         run_training("sft.py", ["--data", str(data), "--out", str(place), "--config", str(config), "--quiet",
-                                f"split.cold={HELD_BACK}", "optimiser.epochs=6"])  # fmt: skip
+                                f"split.cold={HELD_BACK}", "optimiser.epochs=4"])  # fmt: skip
     return place
 
 
