@@ -39,9 +39,32 @@ Read = tuple[list[int], np.ndarray[Any, Any]]
 def iard(reader: Reader, shared: Path, books: dict[Language, Phrasebook]) -> tuple[list[Claim], dict[str, Any]]:
     """F1 of slot values in people's requests, all trained on our own phrasings only; micro over slots, and each."""
     films = _films(shared / "redial")
-    known = reader.of(films)
-    grammar, encoder = Grammar.of(films), EncoderReader.trained(known, books)
     rows = [(text, gold) for file in sorted((shared / "iard").glob("*.json")) for text, gold in _annotated(file)]
+    return _slots("chat.iard_f1", tuple(SLOTS), rows, reader.of(films), films, books)
+
+
+def opendialkg_slots(
+    reader: Reader, shared: Path, books: dict[Language, Phrasebook]
+) -> tuple[list[Claim], dict[str, Any]]:
+    """The same for the titles and other names that OpenDialKG marks in the first messages of its test part."""
+    known, rows = catalog(shared), dict[str, Said]()
+    for line in (shared / "eval_test_data_processed.jsonl").open(encoding="utf-8"):
+        one = json.loads(line)
+        if len(one["context"]) == 1:
+            rows[one["context"][0]] = [("TITLE" if name in _titles(known) else "NAME", name) for name in one["entity"]]
+    return _slots("chat.opendialkg_f1", ("TITLE", "NAME"), list(rows.items()), reader.of(known), known, books)
+
+
+@cache
+def _titles(known: Catalog) -> frozenset[str]:
+    return frozenset(known.titles)
+
+
+def _slots(
+    name: str, slots: Sequence[str], rows: list[tuple[str, Said]], known: Reader, films: Catalog,
+    books: dict[Language, Phrasebook],
+) -> tuple[list[Claim], dict[str, Any]]:  # fmt: skip
+    grammar, encoder = Grammar.of(films), EncoderReader.trained(known, books)
     readers: dict[str, Callable[[Sequence[str]], list[Request]]] = {
         "": lambda texts: known.read(texts, [()] * len(texts)),
         ".grammar": lambda texts: [grammar(text) for text in texts],
@@ -50,10 +73,10 @@ def iard(reader: Reader, shared: Path, books: dict[Language, Phrasebook]) -> tup
     claims, shares = [], {}
     for suffix, understand in readers.items():
         found = understand([text for text, _ in rows])
-        counts = {slot: _counts(slot, rows, found, films, known.mentions.links) for slot in SLOTS}
+        counts = {slot: _counts(slot, rows, found, films, known.mentions.links) for slot in slots}
         shares[suffix or "genrec"] = {slot: round(_f1(one), 3) for slot, one in counts.items()}
         total = np.sum([*counts.values()], axis=0)
-        claims.append(claim(f"chat.iard_f1{suffix}", _f1(total), "F1", ">=", None, n=len(rows),
+        claims.append(claim(f"{name}{suffix}", _f1(total), "F1", ">=", None, n=len(rows),
                             note=", ".join(f"{slot} {_f1(one):.3f}" for slot, one in counts.items())))  # fmt: skip
     return claims, {"f1": shares, "messages": len(rows)}
 
@@ -96,14 +119,13 @@ def _values(slot: str, request: Request, films: Catalog) -> list[str]:
         return [films.titles[int(number)] for number in films.numbers(items)]
     if slot == "KEYWORDS":
         return [*request.moods, *request.unwanted_moods, *request.unlinked]
-    rules = [
-        rule for rule in (*request.rules, *request.liked_traits, *request.disliked_traits) if rule.field == SLOTS[slot]
-    ]
+    every = (*request.rules, *request.liked_traits, *request.disliked_traits)
+    rules = [rule for rule in every if slot == "NAME" or rule.field == SLOTS[slot]]
     return [str(value) for rule in rules for value in (rule.value if isinstance(rule.value, tuple) else (rule.value,))]
 
 
 def _alike(slot: str, one: str, other: str, links: Links) -> bool:
-    meant = links.values.get(other, {}).get(SLOTS[slot])
+    meant = links.values.get(other, {}).get(SLOTS.get(slot, ""))
     return one == other or (meant is not None and normal(meant) == one) or fuzz.ratio(one, other) >= _ALIKE
 
 

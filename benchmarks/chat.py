@@ -37,7 +37,7 @@ from genrec.tuning.readtest import Case, by_family, cases, exact, readings
 from genrec.tuning.settings import SplitSettings
 from genrec.tuning.splits import split_of
 
-PARTS = ("parse", "rules", "user", "opendialkg", "iard", "transcript")
+PARTS = ("parse", "rules", "user", "opendialkg", "opendialkg_slots", "iard", "transcript")
 _SEED = 20_261
 
 
@@ -53,12 +53,13 @@ def main() -> None:
         "rules": lambda: rules(bundle, reader, books, arguments.conversations, arguments.kept),
         "user": lambda: user(bundle, reader, arguments.data, arguments.users),
     }
-    if "opendialkg" in arguments.parts or "iard" in arguments.parts:
-        from benchmarks._chat_people import iard, opendialkg
+    if {"opendialkg", "opendialkg_slots", "iard"} & set(arguments.parts):
+        from benchmarks._chat_people import iard, opendialkg, opendialkg_slots
 
         parts |= {
             "opendialkg": lambda: opendialkg(reader, arguments.shared / "opendialkg", arguments.opendialkg),
             "iard": lambda: iard(reader, arguments.shared, books),
+            "opendialkg_slots": lambda: opendialkg_slots(reader, arguments.shared / "opendialkg", books),
         }
     for part in arguments.parts:
         if part == "transcript":
