@@ -81,6 +81,38 @@ def test_the_prompt_of_the_guide_is_the_one_that_ranks() -> None:
     assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "prompts" / "en" / "next_item.yaml").read_bytes())
 
 
+def test_programs_that_documents_name_exist_and_know_their_flags() -> None:
+    pages = [ROOT / "README.md", ROOT / "training" / "README.md", *sorted((ROOT / "docs").glob("*.md")), *GUIDE]
+    call = r"(?:python|torchrun \S+ \S+|launch) ((?:training|benchmarks|docs)/\w+\.py(?:[^`\n]|\\\n)*)"
+    texts = [(page.name, page.read_text(encoding="utf-8")) for page in pages]
+    said = [(name, line.replace("\\\n", " ")) for name, text in texts for line in re.findall(call, text)]
+    assert len(said) > 10
+    wrong = []
+    for page, line in said:
+        program, *words = line.split()
+        source = (ROOT / program).read_text(encoding="utf-8") if (ROOT / program).is_file() else ""
+        flags = [word.split("=")[0] for word in words if re.fullmatch(r"--[a-z-]+(=.*)?", word)]
+        wrong += [f"{page}: {line}"] * (not source or any(f'"{flag}"' not in source for flag in flags))
+    assert wrong == []
+
+
+def test_the_snippet_of_the_store_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (python,) = snippets("python", (ROOT / "docs" / "store.md").read_text(encoding="utf-8"))
+    *before, last = python.strip().splitlines()
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join([*before, f"print({last})"])], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert "f0001" in done.stdout
+
+
+def test_no_document_has_code_in_a_language_that_nothing_reads() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *GUIDE]
+    fences = {word for page in pages for word in re.findall(r"^```(\w+)", page.read_text("utf-8"), flags=re.MULTILINE)}
+    assert fences <= {"sh", "python", "yaml", "text"}
+
+
 def answers(words: list[str]) -> None:
     """The server of a README line comes up, and ends well when it is told to."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

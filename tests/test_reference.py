@@ -49,7 +49,11 @@ def test_documents_name_commands_and_flags_that_exist(reference: ModuleType) -> 
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guide").glob("*.md")]
     texts = [(page.name, page.read_text(encoding="utf-8")) for page in pages]
     said = [(name, line) for name, text in texts for line in COMMAND.findall(text)]
-    blocks = [(name, block) for name, text in texts for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)]
+    blocks = [
+        (name, block)
+        for name, text in texts
+        for block in re.findall(r"```(?:sh|text)\n(.*?)```", text, flags=re.DOTALL)
+    ]
     said += [(name, line) for name, block in blocks for line in block.splitlines() if line.startswith("genrec")]
     assert len(said) > 40
     wrong = []
