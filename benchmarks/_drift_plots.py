@@ -28,17 +28,21 @@ def _recovery(kinds: dict[str, Any], folder: Path) -> Path:
     from matplotlib import pyplot
 
     shown = [kind for kind in ("abrupt", "gradual", "recurring", NEW) if kind in kinds]
-    figure, axes = pyplot.subplots(1, len(shown), figsize=(4 * len(shown), 3.2), sharey=True, squeeze=False)
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(4 * len(shown), 3.6), sharey=True, squeeze=False)
+    colours: dict[str, int] = {}
     for axis, kind in zip(axes[0], shown, strict=True):
         for system, one in ((name, one) for name, one in kinds[kind].items() if isinstance(one, dict)):
             places = [-1, *map(int, one["at"])]
-            axis.plot(places, [one["before"], *one["at"].values()], marker=".", label=system)
+            values, colour = [one["before"], *one["at"].values()], f"C{colours.setdefault(system, len(colours))}"
+            axis.plot(places, values, marker=".", color=colour, label=system)
         axis.axvline(-0.5, color="grey", linewidth=0.8)
         axis.set_title("to new items" if kind == NEW else f"{kind} change")
         axis.set_xlabel("choices of the new interest seen (−1: before)")
     axes[0][0].set_ylabel("NDCG@10")
-    axes[0][0].legend(frameon=False, fontsize=8)
-    return _saved(figure, folder / "drift_recovery.svg")
+    axes[0][0].set_ylim(bottom=0)
+    handles = axes[0][0].get_legend_handles_labels()
+    figure.legend(*handles, loc="upper center", ncols=len(colours), frameon=False, fontsize=8)
+    return _saved(figure, folder / "drift_recovery.svg", 0.94)
 
 
 def _delays(found: dict[str, Any], folder: Path) -> Path:
@@ -69,8 +73,8 @@ def _trades(config: dict[str, Any], folder: Path) -> Path:
     return _saved(figure, folder / "drift_slates.svg")
 
 
-def _saved(figure: Any, path: Path) -> Path:
-    figure.tight_layout()
+def _saved(figure: Any, path: Path, top: float = 1.0) -> Path:
+    figure.tight_layout(rect=(0, 0, 1, top))
     figure.savefig(path, metadata={"Date": None})
     return path
 
