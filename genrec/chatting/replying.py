@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from genrec.chatting.conversation import Conversation
 from genrec.chatting.request import Language
 from genrec.chatting.rules import Rule
+from genrec.explaining.telling import human
 from genrec.slots import clean
 
 _LONGEST = 80  # characters of what could not be linked
@@ -55,7 +56,7 @@ def reply(
 ) -> str:
     """The items, numbered, under what was understood; then what was left aside. titles: of items that were named."""
     said = _SAID[whole.language]
-    opening = said["fits"].format(rules=rules_in_words(whole.rules)) if whole.rules else said["here"]
+    opening = said["fits"].format(rules=rules_in_words(whole.rules, whole.language)) if whole.rules else said["here"]
     listed = [f"{place}. {_line(line)}" for place, line in enumerate(lines, 1)]
     notes = [went_by(whole, titles or {}), said["degraded"] if degraded else "", _aside(whole)]
     return "\n".join(filter(None, [opening, *listed, *notes]))
@@ -69,7 +70,10 @@ def went_by(whole: Conversation, titles: Mapping[str, str]) -> str:
         "seen": _names(whole.seen, titles),
         "mood": _quoted(whole.moods), "no_mood": _quoted(whole.unwanted_moods),
     }  # fmt: skip
-    rules = {"fond": rules_in_words(whole.liked_traits), "cold": rules_in_words(whole.disliked_traits)}
+    rules = {
+        "fond": rules_in_words(whole.liked_traits, whole.language),
+        "cold": rules_in_words(whole.disliked_traits, whole.language),
+    }
     parts = [said[key].format(names=value) for key, value in names.items() if value]
     parts += [said[key].format(rules=value) for key, value in rules.items() if value]
     return said["went_by"].format(parts="; ".join(parts)) if parts else ""
@@ -91,8 +95,10 @@ def _quoted(words: Sequence[str]) -> str:
 def no_match(whole: Conversation, relax: Sequence[Rule], count: int) -> str:
     """That nothing fits, and the smallest change that would help."""
     said = _SAID[whole.language]
-    help_ = said["relax"].format(rules=rules_in_words(relax), count=count) if relax else ""
-    return "\n".join(filter(None, [said["none"].format(rules=rules_in_words(whole.rules)), help_, _aside(whole)]))
+    help_ = said["relax"].format(rules=rules_in_words(relax, whole.language), count=count) if relax else ""
+    return "\n".join(
+        filter(None, [said["none"].format(rules=rules_in_words(whole.rules, whole.language)), help_, _aside(whole)])
+    )
 
 
 def question(whole: Conversation, examples: Sequence[str]) -> str:
@@ -101,8 +107,31 @@ def question(whole: Conversation, examples: Sequence[str]) -> str:
     return said["vague"].format(examples=said["or"].join(map(clean, examples)))
 
 
-def rules_in_words(rules: Sequence[Rule]) -> str:
-    return "; ".join(clean(str(rule)) for rule in rules)
+def rules_in_words(rules: Sequence[Rule], language: Language) -> str:
+    """`genre Comedy; year below 1990`: no signs, for slots turn `<` into one that cannot open a token."""
+    return ("；" if language == "zh" else "; ").join(_rule(rule, language) for rule in rules)
+
+
+def _rule(rule: Rule, language: Language) -> str:
+    values = rule.value if isinstance(rule.value, tuple) else (rule.value,)
+    joint = _JOINTS[language]["between" if rule.op == "between" else "or"]
+    return _RULES[language][rule.op].format(human(rule.field, language), joint.join(clean(str(one)) for one in values))
+
+
+_JOINTS: dict[Language, dict[str, str]] = {
+    "en": {"between": " and ", "or": " or "},
+    "zh": {"between": "到", "or": "或"},
+}
+_RULES: dict[Language, dict[str, str]] = {
+    "en": {
+        "=": "{} {}", "!=": "{} not {}", "<": "{} below {}", "<=": "{} at most {}", ">": "{} above {}",
+        ">=": "{} at least {}", "between": "{} between {}", "in": "{} {}", "not in": "{} not {}",
+    },
+    "zh": {
+        "=": "{}为{}", "!=": "{}不是{}", "<": "{}小于{}", "<=": "{}不超过{}", ">": "{}大于{}", ">=": "{}不小于{}",
+        "between": "{}在{}之间", "in": "{}为{}", "not in": "{}不是{}",
+    },
+}  # fmt: skip
 
 
 def _aside(whole: Conversation) -> str:

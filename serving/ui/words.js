@@ -68,13 +68,15 @@ export function t(word, values = {}) {
 export const spoken = () => language;
 
 let fields = new Map();
+/** Facts that are made of a field, and so are none of the catalog's. */
+const DERIVED = { decade: { en: "decade", zh: "年代" } };
 
 /** What the catalog's fields are called in other languages. */
 export function nameFields(said) {
   fields = new Map(said.map((one) => [one.name, one.names]));
 }
 
-export const fieldName = (name) => fields.get(name)?.[language] ?? name;
+export const fieldName = (name) => (fields.get(name) ?? DERIVED[name])?.[language] ?? name;
 export const knows = (word) => word in EN;
 
 export function speak(next) {
