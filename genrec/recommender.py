@@ -218,7 +218,7 @@ class Recommender:
         """What a leaning and edits add to the priors, in their unit, float32 [items], −inf: never; None: nothing."""
         parts: list[Float32] = [self.leaner.values(leaning)] if leaning and self.leaner is not None else []
         parts += [edited(self.explainer.facts, len(self.catalog), edits).astype(np.float32)] if edits else []
-        return np.float32(self.fusion.mix.unit) * np.sum(parts, axis=0, dtype=np.float32) if parts else None
+        return np.multiply(np.sum(parts, axis=0), self.fusion.mix.unit, dtype=np.float32) if parts else None
 
     def _explored(
         self, ranking: Ranking, chosen: Int64, k: int, explore: Exploration, seed: int

@@ -162,7 +162,8 @@ class Newcomer:
         assert self.page.get_attribute("html", "lang") == "zh-Hans"
         assert self.page.inner_text("#live") == "为您推荐"
         self.page.wait_for_function(
-            "() => [...document.querySelectorAll('.why')].every((one) => one.lang === 'zh' && /。$/.test(one.textContent))"
+            "() => [...document.querySelectorAll('.why')]"
+            ".every((one) => one.lang === 'zh' && /。$/.test(one.textContent))"
         )
         self.shot(self.page, "chinese")
         self.page.click("#language")
