@@ -262,7 +262,7 @@ def new_items(setting: Setting) -> tuple[list[Claim], dict[str, Any]]:
     curves = {name: Curve.of(one, cases.after) for name, one in values.items()}
     after = cases.after >= 1
     names = [user for user, there in zip(cases.names(), after, strict=True) if there]
-    claims = [early_gain("drift.new_items.early_gain", values[OURS], values[FULL], cases)]
+    claims = []
     for ending, name in (("", OURS), (".full", FULL), (".sasrec", SASREC), (".ease", EASE)):
         found = mean_interval(values[name][after], names)
         note = f"before the change {curves[name].before:.4f}"
