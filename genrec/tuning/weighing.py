@@ -16,8 +16,9 @@ from genrec.ragged import Int64, Ragged
 from genrec.splitting import Cases
 
 Float64 = npt.NDArray[np.float64]
-MOST = 10.0
-"""Largest weight of a prior, in units of log-probability per standard deviation."""
+MOST = 100.0
+"""Largest weight of a prior beside a model with weight 1, in units of log-probability per standard deviation."""
+_STEEPEST = 10.0  # largest weight of model and priors where the likelihood is fitted
 _LEAST_OF_MODEL = 0.05  # a model that adds nothing keeps this share, so that it still breaks ties
 _DECAY = 1e-3
 
@@ -72,7 +73,7 @@ def _likeliest(values: Float32, hit: Bool) -> list[float]:
         return float(_DECAY * weights @ weights - likelihood.mean()), 2 * _DECAY * weights - slope.mean(axis=0)
 
     start = np.full(values.shape[-1], 0.3)
-    best = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=[(0.0, MOST)] * len(start))
+    best = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=[(0.0, _STEEPEST)] * len(start))
     return [float(weight) for weight in best.x]
 
 
