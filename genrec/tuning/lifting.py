@@ -89,7 +89,8 @@ def _scored(
 
 
 def best_free(candidates: Sequence[Int64], scores: Sequence[Float64], fresh: Bool, targets: Int64) -> float:
-    """Of LIFTS that cost no NDCG@10 measurably, the one under which fresh targets rank best; the least of equals.
+    """Of LIFTS that cost no NDCG@10 measurably, the one under which fresh targets rank best; of equals
+    the one nearest to none.
 
     Measurably: more than a one-sided 95 % of the difference to the best lift, paired by case.
     """
@@ -99,7 +100,8 @@ def best_free(candidates: Sequence[Int64], scores: Sequence[Float64], fresh: Boo
     lost = quality[quality.mean(axis=1).argmax()] - quality
     free = lost.mean(axis=1) <= SURE * lost.std(axis=1) / np.sqrt(max(len(targets), 1))
     found = np.where(free, quality[:, fresh[targets]].sum(axis=1), -1.0)
-    return float(LIFTS[found.argmax()])
+    equals = LIFTS[found == found.max()]
+    return float(equals[np.abs(equals).argmin()])
 
 
 def _gains(says: Float64, fresh: Bool, target: Bool) -> Float64:
