@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import shutil
@@ -50,6 +51,15 @@ def cpu_model() -> str:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor() or "unknown"
+
+
+def best_device() -> str:
+    """`cuda` where torch is installed and sees a GPU, `cpu` elsewhere."""
+    if importlib.util.find_spec("torch") is None:
+        return "cpu"
+    import torch  # heavy, and nothing else here asks for it
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def gpus() -> list[str]:

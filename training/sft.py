@@ -109,7 +109,9 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
     taught = settings.sequence.taught
     loss: Loss | None = cross_entropy if settings.base == SCRATCH else None  # trl's fused head suits large vocabularies
     if beside is not None and settings.sequence.fitted and taught:
-        loss = TrieDistillation(beside.model, index.trie, index.codes, vocabulary.code_ids, taught)
+        loss = TrieDistillation(
+            beside.model.to(processes().device), index.trie, index.codes, vocabulary.code_ids, taught
+        )
 
     # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
     examples = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed, library)

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 from genrec.bundle import Bundle
 from genrec.decoding.meter import Meter
 from genrec.decoding.torch_engine import TorchEngine
+from genrec.machine import best_device
 from genrec.model.base import pretrained
 from genrec.model.prefixed import spoken
 from genrec.model.vocabulary import Vocabulary
@@ -28,7 +29,7 @@ def load(
     bundle: Bundle, *, device: str | None = None, dtype: torch.dtype = torch.float32, meter: Meter | None = None
 ) -> Loaded:
     """The torch engine of a bundle, on the GPU where there is one."""
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    place = device or best_device()
     vocabulary = vocabulary_of(bundle)
     model = weights(bundle, dtype)
     if not getattr(model, "is_quantized", False):  # bitsandbytes places its weights itself and refuses to move them

@@ -11,11 +11,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedModel
 
 from genrec.bundle import Bundle
+from genrec.machine import best_device
 from genrec.model.adapters import merged
 from genrec.model.base import pretrained
 from genrec.model.loading import Loaded, engine_of, vocabulary_of, weights
@@ -42,7 +42,7 @@ def load_reading(bundle: Bundle, *, device: str | None = None) -> Loaded | None:
     """The engine that reads requests; None where the bundle has not learnt to."""
     if bundle.manifest.chat is None:
         return None
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    place = device or best_device()
     if bundle.manifest.chat == "lora":
         vocabulary, found = vocabulary_of(bundle), weights(bundle)
         ranker = merged(found) if isinstance(found, PeftModel) else found

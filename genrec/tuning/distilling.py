@@ -23,8 +23,8 @@ from genrec.ragged import Int64
 class Teacher(Protocol):
     """A model whose log-weight of an item is a dot product.
 
-    vectors: float32 [items, d]; states: of windows, item numbers, int64 [rows, places] with −1 on the left, what every
-    real place says of the item that follows, float32 [real places, d].
+    vectors: float32 [items, d], where the language model trains; states: of windows, item numbers, int64 [rows, places]
+    with −1 on the left, what every real place says of the item that follows, float32 [real places, d].
     """
 
     @property
@@ -34,7 +34,9 @@ class Teacher(Protocol):
 
 
 _AT_ONCE = 64
-"""Targets whose logits are looked at together: a few MB, so that they stay in the cache."""
+"""Targets whose logits are looked at together: a few MB, so that they stay in the processor's cache."""
+_AT_ONCE_ON_GPU = 4096
+"""The same on a GPU, where a launch costs more than a pass over the memory."""
 
 
 class Named(NamedTuple):
@@ -59,8 +61,8 @@ class SoftTargets:
     sizes: tuple[int, ...]
 
     @classmethod
-    def of(cls, trie: Trie, codes: Int64, sizes: Sequence[int]) -> SoftTargets:
-        """codes: semantic IDs by item, int64 [items, levels]."""
+    def of(cls, trie: Trie, codes: Int64, sizes: Sequence[int], device: str = "cpu") -> SoftTargets:
+        """codes: semantic IDs by item, int64 [items, levels]; device: where chances will be."""
         leaves = np.arange(len(trie))
         low, high = np.zeros((2, len(trie), trie.levels), dtype=np.int64)
         high[:, 0] = len(trie)
@@ -69,7 +71,8 @@ class SoftTargets:
             node = np.searchsorted(first, leaves, side="right") - 1
             low[:, level], high[:, level] = first[node], after[node]
         by_leaf = codes[trie.items.astype(np.int64)]
-        return cls(torch.from_numpy(by_leaf), torch.from_numpy(low), torch.from_numpy(high), tuple(sizes))
+        spelt, *bounds = (torch.from_numpy(part).to(device) for part in (by_leaf, low, high))
+        return cls(spelt, bounds[0], bounds[1], tuple(sizes))
 
     def at(self, level: int, chances: Tensor, truth: Tensor) -> Tensor:
         """The teacher's distribution of the code at `level`, given the true codes before it.
@@ -80,7 +83,7 @@ class SoftTargets:
             mass = chances.new_zeros(self.sizes[0], len(chances)).index_add_(0, self.codes[:, 0], chances.T).T
         else:
             low, high = self.low[truth, level, None], self.high[truth, level, None]
-            places = low + torch.arange(int((high - low).max()) if len(truth) else 0)
+            places = low + torch.arange(int((high - low).max()) if len(truth) else 0, device=low.device)
             inside = places < high
             places = torch.where(inside, places, 0)
             below = torch.where(inside, chances.gather(1, places), 0.0)
@@ -113,11 +116,11 @@ class Said:
 
     @classmethod
     def of(cls, teacher: Teacher, trie: Trie, codes: Int64, size: int) -> Said:
-        items = torch.from_numpy(trie.items.astype(np.int64))
+        items = torch.from_numpy(trie.items.astype(np.int64)).to(teacher.vectors.device)
         by_leaf = teacher.vectors.detach()[items]
         if trie.levels > 1:
             return cls(teacher, by_leaf, by_leaf.new_zeros(len(items)))
-        own = torch.from_numpy(codes)[items, 0]
+        own = torch.from_numpy(codes).to(items.device)[items, 0]
         vectors, bias = by_leaf.new_zeros(size, by_leaf.shape[1]), by_leaf.new_full((size,), -torch.inf)
         vectors[own], bias[own] = by_leaf, 0.0
         return cls(teacher, vectors, bias)
@@ -139,14 +142,16 @@ class TrieDistillation:
     """
 
     def __init__(self, teacher: Teacher, trie: Trie, codes: Int64, code_ids: Sequence[Int64], weight: float) -> None:
+        device = teacher.vectors.device
         self._weight = weight
-        self._targets = SoftTargets.of(trie, codes, [len(level) for level in code_ids])
+        self._at_once = _AT_ONCE if device.type == "cpu" else _AT_ONCE_ON_GPU
+        self._targets = SoftTargets.of(trie, codes, [len(level) for level in code_ids], str(device))
         self._said = Said.of(teacher, trie, codes, len(code_ids[0]))
-        self._items = torch.from_numpy(trie.items.astype(np.int64))
-        self._code_ids = [torch.from_numpy(level) for level in code_ids]
-        self._code_of = torch.full([1 + max(int(level.max()) for level in code_ids)], -1)
+        self._items = torch.from_numpy(trie.items.astype(np.int64)).to(device)
+        self._code_ids = [torch.from_numpy(level).to(device) for level in code_ids]
+        self._code_of = torch.full([1 + max(int(level.max()) for level in code_ids)], -1, device=device)
         for level in self._code_ids:
-            self._code_of[level] = torch.arange(len(level))
+            self._code_of[level] = torch.arange(len(level), device=device)
         self._keys = self._key(self._targets.codes)
 
     def __call__(self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None) -> Tensor:
@@ -164,10 +169,10 @@ class TrieDistillation:
         taught &= self._weight > 0
         place = learnt.flatten().cumsum(0).view_as(learnt) - 1
         first = place[named.rows[taught], named.columns[taught]]
-        plain = torch.ones(int(learnt.sum()), dtype=torch.bool)
+        plain = torch.ones(int(learnt.sum()), dtype=torch.bool, device=learnt.device)
         for level in range(len(self._code_ids)):
             plain[first + level] = False
-        for places in torch.split(plain.nonzero()[:, 0], _AT_ONCE):
+        for places in torch.split(plain.nonzero()[:, 0], self._at_once):
             yield Lesson(places)
         if taught.any():
             yield from self._from_the_teacher(named, taught, first)
@@ -175,7 +180,7 @@ class TrieDistillation:
     def _from_the_teacher(self, named: Named, taught: Tensor, first: Tensor) -> Iterator[Lesson]:
         states = self._said.states(_windows(self._items[named.leaves], named.rows))
         parts = (states, first, named.leaves[taught])
-        for state, places, leaves in zip(*(torch.split(part, _AT_ONCE) for part in parts), strict=True):
+        for state, places, leaves in zip(*(torch.split(part, self._at_once) for part in parts), strict=True):
             chances = self._said.chances(state)
             for level, tokens in enumerate(self._code_ids):
                 soft = chances if len(self._code_ids) == 1 else self._targets.at(level, chances, leaves)
@@ -188,7 +193,7 @@ class TrieDistillation:
 
     def _key(self, codes: Tensor) -> Tensor:
         """One number per semantic ID, rising along the leaves; int64 [rows]."""
-        key = torch.zeros(len(codes), dtype=torch.int64)
+        key = torch.zeros(len(codes), dtype=torch.int64, device=codes.device)
         for level, size in enumerate(self._targets.sizes):
             key = key * size + codes[:, level]
         return key
@@ -238,6 +243,7 @@ def _windows(items: Tensor, rows: Tensor) -> Tensor:
     shown = counts - 1
     kept = shown > 0
     most = int(shown.max())
-    places = (ends - 1)[kept, None] - most + torch.arange(most)
-    inside = torch.arange(most) >= most - shown[kept, None]
+    column = torch.arange(most, device=items.device)
+    places = (ends - 1)[kept, None] - most + column
+    inside = column >= most - shown[kept, None]
     return torch.where(inside, items[torch.where(inside, places, 0)], -1)

@@ -34,7 +34,7 @@ def settle(model: torch.nn.Module, vocabulary: Vocabulary, index: ItemIndex, kno
     for table, first in _tables(model, vocabulary):
         places = torch.from_numpy(index.codes[:, 0]) if first is None else first[torch.from_numpy(index.codes[:, 0])]
         rows = table.data[places[torch.from_numpy(near)]]
-        table.data[places[torch.from_numpy(fresh)]] = (rows * torch.from_numpy(weights)[..., None]).sum(1)
+        table.data[places[torch.from_numpy(fresh)]] = (rows * torch.from_numpy(weights).to(rows)[..., None]).sum(1)
     return len(fresh)
 
 

@@ -1,7 +1,11 @@
 """Baselines without torch, on worlds small enough to solve by hand."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from genrec.errors import ConfigError, DataError
 from genrec.evaluation.baselines import Ease, ItemKnn, Popularity, RecentPopularity, item_knn, recent_popularity
@@ -10,7 +14,9 @@ from genrec.evaluation.baselines.ease import EaseConfig
 from genrec.evaluation.baselines.item_knn import ItemKnnConfig
 from genrec.evaluation.baselines.matrix import history_matrix
 from genrec.evaluation.baselines.recent_popularity import RecentPopularityConfig
-from genrec.evaluation.baselines.tuning import choose, validation_ndcg
+from genrec.evaluation.baselines.tuning import choose, single_ndcg, validation_ndcg
+from genrec.evaluation.metrics.ndcg import ndcg
+from genrec.evaluation.ranker import ScoreRanker
 from genrec.interactions import Histories
 from genrec.ragged import Ragged
 from genrec.splitting import Cases
@@ -130,3 +136,36 @@ def test_a_foreign_file_is_not_ease(tmp_path):
 def test_no_settings_to_choose_from():
     with pytest.raises(ConfigError, match="no settings"):
         choose(lambda config: Popularity.fit(TRAIN, 5), [], _cases([[0]], [[1]]))
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_a_place_that_is_counted_is_the_place_in_the_ranking(data):
+    items, cases = data.draw(st.integers(2, 9)), data.draw(st.integers(1, 5))
+    k = data.draw(st.integers(1, min(4, items)))
+    number = st.integers(0, items - 1)
+    value = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0])
+    scores = np.array(
+        data.draw(st.lists(st.lists(value, min_size=items, max_size=items), min_size=cases, max_size=cases)), np.float32
+    )
+    histories = data.draw(st.lists(st.lists(number, max_size=4), min_size=cases, max_size=cases))
+    targets = data.draw(st.lists(st.lists(number, min_size=1, max_size=1), min_size=cases, max_size=cases))
+    for masked in (True, False):
+        model, asked = _Fixed(scores), _cases(histories, targets)
+        ranked = ScoreRanker(model).rank(asked.histories, k, mask_seen=masked)
+        assert single_ndcg(model, asked, k, masked) == pytest.approx(ndcg(ranked, asked.targets, k))
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """Says the same scores whatever it is asked."""
+
+    table: np.ndarray
+    name: str = "fixed"
+
+    @property
+    def n_items(self):
+        return self.table.shape[1]
+
+    def scores(self, histories):
+        return self.table

@@ -19,6 +19,7 @@ from genrec.evaluation.baselines.matrix import history_matrix
 from genrec.evaluation.baselines.tuning import Tuned, choose
 from genrec.evaluation.ranker import Float32
 from genrec.interactions import Histories
+from genrec.machine import best_device
 from genrec.ragged import Ragged
 from genrec.splitting import Cases
 
@@ -81,10 +82,25 @@ def tune(train: Histories, valid: Cases, n_items: int, grid: Sequence[EaseConfig
 
 def _solve(gram: Float32) -> Float32:
     """B = −P / diag(P) with zero diagonal, P the inverse of the symmetric matrix `gram`, which is used up."""
+    upper, diagonal = _inverse(gram) if best_device() == "cpu" else _inverse_on_gpu(gram)
+    weights: Float32 = np.ascontiguousarray(-(upper + upper.T) / diagonal[None, :])
+    return weights
+
+
+def _inverse(gram: Float32) -> tuple[Float32, Float32]:
+    """What stands above the diagonal of the inverse, 0 elsewhere, and the diagonal."""
     factor, bad = lapack.spotrf(gram.T, lower=False, overwrite_a=True)
     inverse, worse = lapack.spotri(factor, lower=False, overwrite_c=True)
     if bad or worse:
         raise ConfigError("EASE cannot be solved", value=(bad, worse), remedy="raise the penalty")
-    upper = np.triu(inverse, 1)
-    weights: Float32 = np.ascontiguousarray(-(upper + upper.T) / np.diag(inverse)[None, :])
-    return weights
+    return np.triu(inverse, 1), np.diag(inverse)
+
+
+def _inverse_on_gpu(gram: Float32) -> tuple[Float32, Float32]:
+    import torch  # heavy, and the core does without
+
+    factor, bad = torch.linalg.cholesky_ex(torch.from_numpy(gram).cuda())
+    if int(bad):
+        raise ConfigError("EASE cannot be solved", value=int(bad), remedy="raise the penalty")
+    inverse = torch.cholesky_inverse(factor)
+    return inverse.triu(1).cpu().numpy(), inverse.diagonal().cpu().numpy()

@@ -17,7 +17,7 @@ def sampled_softmax_loss(states: Tensor, items: Tensor, targets: Tensor, drawn: 
 
     states: float32 [targets, d]; items: float32 [n_items, d]; targets: int64 [targets]. Randomness: torch's own.
     """
-    others = torch.randperm(len(items))[:drawn]
+    others = torch.randperm(len(items), device=items.device)[:drawn]
     truth = (states * items[targets]).sum(1, keepdim=True)
     rest = states @ items[others].T + math.log(len(items) / len(others))
     rest = rest.masked_fill(others == targets[:, None], -torch.inf)

@@ -26,6 +26,7 @@ from genrec.evaluation.baselines.sasrec_network import SasrecConfig, SasrecNetwo
 from genrec.evaluation.baselines.tuning import validation_ndcg
 from genrec.evaluation.ranker import Float32
 from genrec.interactions import Histories
+from genrec.machine import best_device
 from genrec.ragged import Int32, Ragged
 from genrec.splitting import Cases
 
@@ -64,18 +65,20 @@ class Sasrec:
         n_items: int,
         config: SasrecConfig | None = None,
         *,
+        device: str | None = None,
         report: Callable[[Epoch], None] = lambda epoch: None,
     ) -> Sasrec:
-        """Trains until validation NDCG@10 stops rising and keeps the best epoch. report: called after every epoch.
+        """Trains until validation NDCG@10 stops rising and keeps the best epoch.
 
+        device: where it trains and stays; None: the GPU where there is one. report: called after every epoch.
         Raises DataError when no history has two events.
         """
         config = config or SasrecConfig()
-        with torch.random.fork_rng(devices=[]), _threads(config.threads):
+        place = torch.device(device or best_device())
+        with torch.random.fork_rng(devices=_dice(place)), _threads(config.threads):
             torch.manual_seed(config.seed)
-            return _train(
-                training_windows(train.items, config.length), valid, SasrecNetwork(n_items, config), config, report
-            )
+            network = SasrecNetwork(n_items, config).to(place)
+            return _train(training_windows(train.items, config.length), valid, network, config, report)
 
     @property
     def n_items(self) -> int:
@@ -84,23 +87,32 @@ class Sasrec:
     @property
     def item_vectors(self) -> Float32:
         """The tied item embeddings, float32 [n_items, d]."""
-        vectors: Float32 = self.vectors.numpy()
+        vectors: Float32 = self.vectors.cpu().numpy()
         return vectors
 
     def user_vectors(self, histories: Ragged) -> Float32:
         """The state after the last event, float32 [cases, d]; its dot product with an item vector is the logit."""
-        return self._states(histories).numpy()
+        return self._states(histories).cpu().numpy()
 
     def scores(self, histories: Ragged) -> Float32:
         """log p(next item | history), float32 [cases, n_items]."""
         with torch.inference_mode():
             logits = self._states(histories) @ self.network.items.T
-            return torch.log_softmax(logits, dim=1).numpy()
+            return torch.log_softmax(logits, dim=1).cpu().numpy()
 
     @property
     def vectors(self) -> Tensor:
         """The tied item embeddings, float32 [n_items, d]."""
         return self.network.items.detach()
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.items.device
+
+    def to(self, device: str | torch.device) -> Sasrec:
+        """Itself, its network moved there."""
+        self.network.to(device)
+        return self
 
     @torch.no_grad()
     def states(self, windows: Tensor) -> Tensor:
@@ -128,10 +140,10 @@ class Sasrec:
         """float32 [cases, d]. Histories of like length are encoded together, so that little padding is computed."""
         lengths = np.clip(histories.lengths, 1, self.config.length)
         order = np.argsort(lengths, kind="stable")
-        out = torch.empty(len(histories), self.config.width)
+        out = torch.empty(len(histories), self.config.width, device=self.device)
         for rows in np.split(order, range(_SCORED, len(order), _SCORED)):
             window = histories.take(rows).padded(int(lengths[rows].max(initial=1)))
-            out[rows] = self.network(torch.from_numpy(window).long())[:, -1]
+            out[rows] = self.network(torch.from_numpy(window).long().to(self.device))[:, -1]
         return out
 
 
@@ -176,7 +188,7 @@ def _train(
     kept: dict[str, Tensor] = {}
     curve: list[Epoch] = []
     while not _finished(curve, config, started):
-        loss = _pass(torch.from_numpy(windows).long(), network, optimizer, config, started)
+        loss = _pass(torch.from_numpy(windows).long().to(model.device), network, optimizer, config, started)
         score = validation_ndcg(model, valid, mask_seen=config.mask_seen)
         curve.append(Epoch(len(curve) + 1, loss, score, time.monotonic() - started))
         report(curve[-1])
@@ -192,7 +204,7 @@ def _pass(
     """One epoch in random order; the mean loss of its steps. The network is left in evaluation mode."""
     network.train()
     losses = []
-    for rows in torch.split(torch.randperm(len(windows)), config.batch):
+    for rows in torch.split(torch.randperm(len(windows)).to(windows.device), config.batch):
         inputs, wanted = windows[rows, :-1], windows[rows, 1:]
         states = network(inputs)[inputs >= 0]
         loss = _loss(states, network.items, wanted[inputs >= 0], config.drawn)
@@ -222,6 +234,11 @@ def _finished(curve: list[Epoch], config: SasrecConfig, started: float) -> bool:
 
 def _out_of_time(config: SasrecConfig, started: float) -> bool:
     return config.max_seconds is not None and time.monotonic() - started > config.max_seconds
+
+
+def _dice(place: torch.device) -> list[torch.device]:
+    """Of whose random numbers, beside the processor's, training takes."""
+    return [place] if place.type == "cuda" else []
 
 
 @contextmanager

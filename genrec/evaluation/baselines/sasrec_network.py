@@ -102,5 +102,5 @@ class SasrecNetwork(nn.Module):
 def _visible(real: Tensor) -> Tensor:
     """bool [rows, 1, length, length]: a place sees earlier real places, and itself so that no row is empty."""
     length = real.shape[1]
-    earlier = torch.ones(length, length, dtype=torch.bool).tril()
-    return ((earlier & real[:, None, :]) | torch.eye(length, dtype=torch.bool))[:, None]
+    earlier = torch.ones(length, length, dtype=torch.bool, device=real.device).tril()
+    return ((earlier & real[:, None, :]) | torch.eye(length, dtype=torch.bool, device=real.device))[:, None]
