@@ -40,7 +40,7 @@ def validation_ndcg(model: Scorer, valid: Cases, *, k: int = 10, mask_seen: bool
 
 
 def single_ndcg(model: Scorer, valid: Cases, k: int, mask_seen: bool) -> Float64:
-    """NDCG@k of cases with one target each, float64 [cases]: its place counted, where sorting takes three times as long.
+    """NDCG@k of cases with one target each, float64 [cases]: its place counted: sorting takes three times as long.
 
     As ScoreRanker ranks: of equal scores the lower item number comes first.
     """
