@@ -76,7 +76,7 @@ class Setting:
 
     def generate(self, prompt: list[int], width: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Code tokens [width, levels] and log-probabilities [width] by transformers."""
-        ids = torch.tensor([prompt])
+        ids = torch.tensor([prompt], device=self.model.device)
         found = self.model.generate(  # type: ignore[operator]
             input_ids=ids, attention_mask=torch.ones_like(ids), num_beams=width, num_return_sequences=width,
             max_new_tokens=LEVELS, do_sample=False, length_penalty=0.0, pad_token_id=PAD, eos_token_id=END,
