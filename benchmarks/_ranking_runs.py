@@ -28,14 +28,14 @@ SYSTEMS = {"": FUSED, ".generative": ALONE, ".priors": PRIORS, ".sasrec": "SASRe
 """Ending of a claim's name → the system that it is about."""
 
 # Long texts would make two thirds of the tokens of an epoch: the words ↔ IDs tasks are cut for the CPU's sake.
-PRODUCTS = (
-    "items.fields=[attributes]",
+LARGE = (
     "mixture.item_to_id=0.1",
     "mixture.id_to_item=0.02",
     "mixture.explain=100",
     "optimiser.epochs=6",
     "optimiser.evaluations=12",
 )
+PRODUCTS = ("items.fields=[attributes]", *LARGE)
 Float64 = npt.NDArray[np.float64]
 
 

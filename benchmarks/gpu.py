@@ -40,20 +40,21 @@ SHAPES = {
     "25M": ScratchConfig(hidden=512, layers=8, heads=8, feed_forward=1536, text_vocabulary=2048),
     "440M": ScratchConfig(hidden=1024, layers=28, heads=16, feed_forward=3072, text_vocabulary=2048),
 }
-BATCHES = {"1M": 64, "25M": 64, "440M": 32}
+BATCHES = {"1M": 512, "25M": 512, "440M": 128}
 
 
 def main() -> None:
     arguments = _arguments()
     claims: list[Claim] = []
     figures: Figures = {"device": best_device(), "bf16_flops": rate()}
-    for size in arguments.sizes:
+    for size in arguments.sizes if "training" in arguments.parts else ():
         world = films(arguments.users, 30, SHAPES[size])
         figures[size], more = training(size, world, arguments.pairs)
         claims += more
-        write_results("gpu", figures, claims, arguments.out)
-    figures["decoding"], more = decoding(arguments)
-    write_results("gpu", figures, [*claims, *more], arguments.out)
+    if "decoding" in arguments.parts:
+        figures["decoding"], more = decoding(arguments)
+        claims += more
+    write_results("gpu", figures, claims, arguments.out, keep=True)
 
 
 def rate(seconds: float = 1.0) -> float:
@@ -168,8 +169,9 @@ def _wait() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=["training", "decoding"], default=["training", "decoding"])
     parser.add_argument("--sizes", nargs="+", choices=list(SHAPES), default=list(SHAPES))
-    parser.add_argument("--users", type=int, default=300, help="simulated viewers")
+    parser.add_argument("--users", type=int, default=1500, help="simulated viewers")
     parser.add_argument("--pairs", type=int, default=3, help="turns that count")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result file")
     return parser.parse_args()

@@ -24,7 +24,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks._ranking_runs import FILM, KEPT, PRODUCTS, ROOT, SYSTEMS, Data, Done, Places, Run, finished
+from benchmarks._ranking_runs import FILM, KEPT, LARGE, PRODUCTS, ROOT, SYSTEMS, Data, Done, Places, Run, finished
 from genrec.benchmarking import RESULTS, Claim, claim, write_results
 from genrec.comparing import ALONE, FUSED, PRIORS
 from genrec.evaluation.bootstrap import difference_interval
@@ -39,8 +39,8 @@ DATA = (
     Data("movietweetings", "global_time", "movietweetings"),
     Data("amazon-beauty", "leave_last_out", "beauty", PRODUCTS),
     Data("amazon-sports", "leave_last_out", "sports", PRODUCTS),
-    Data("amazon-games", "leave_last_out", "games", PRODUCTS),
-    Data("yelp", "leave_last_out", "yelp", PRODUCTS),
+    Data("amazon-games", "leave_last_out", "games", LARGE),
+    Data("yelp", "leave_last_out", "yelp", LARGE),
     Data("ml-100k", "leave_last_out", "ml100k.leave_last_out"),
     Data("movietweetings", "leave_last_out", "movietweetings.leave_last_out"),
 )

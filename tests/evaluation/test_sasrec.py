@@ -34,7 +34,7 @@ def _chain(users, n_items=10):
 @pytest.fixture(scope="module")
 def trained():
     train, valid = _chain(60)
-    return Sasrec.fit(train, valid, 10, SMALL), train, valid
+    return Sasrec.fit(train, valid, 10, SMALL, device="cpu"), train, valid
 
 
 def test_the_loss_and_its_gradients_are_cross_entropy():
