@@ -87,6 +87,7 @@ LAYERS = {
     "changing": 5,
     "renewing": 5,
     "refreshing": 5,
+    "shrinking": 5,
     "talking": 5,
     "leaning": 5,
     "reader": 5,

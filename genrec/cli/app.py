@@ -21,7 +21,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Models": (training.train, training.train_chat, refreshing.refresh, measuring.evaluate, measuring.plot),
     "Answers": (answers.recommend, answers.explain, drift.drift, serving.chat),
     "Service": (serving.serve, serving.key),
-    "Bundles": (bundles.copy, bundles.push, bundles.export),
+    "Bundles": (bundles.copy, bundles.push, bundles.export, training.shrink),
     "Checks": (checks.doctor,),
 }
 

@@ -1,4 +1,4 @@
-"""`genrec train` and `genrec demo`. Both run the shipped training program; neither knows how it trains."""
+"""`genrec train`, `shrink`, `train-chat` and `demo` run the shipped training programs; none knows how they train."""
 
 from __future__ import annotations
 
@@ -53,6 +53,28 @@ def train(
     if dry_run:
         return
     _tell(out, json, f'next: genrec recommend --bundle {out} --history "a title; another title"')
+
+
+def shrink(
+    bundle: BundleFolder,
+    data: DataFolder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the smaller bundle.")],
+    overrides: Overrides = None,
+    config: ConfigFile = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of checkpoints and logs; default: OUT-run.")] = None,
+    quiet: Annotated[bool, typer.Option(help="No progress bars.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Makes a smaller bundle, pruned or distilled, that the bundle teaches: runs training/shrink.py."""
+    require("train")
+    from genrec.programs import run_training
+
+    arguments = ["--bundle", str(bundle), "--data", str(data), "--out", str(out)]
+    arguments += ["--config", str(config)] if config else []
+    arguments += ["--run", str(run)] if run else []
+    arguments += ["--quiet"] * quiet
+    run_training("shrink.py", [*arguments, "--", *(overrides or ())])
+    _tell(out, json, f"next: genrec evaluate --bundle {out} --data {data}")
 
 
 def train_chat(

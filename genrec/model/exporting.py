@@ -27,8 +27,7 @@ DTYPES: dict[str, torch.dtype] = {"bf16": torch.bfloat16, "f32": torch.float32}
 
 def export_merged(bundle: Bundle, out: Path, dtype: Dtype = "bf16") -> Bundle:
     """The bundle with its adapter merged into weights of this type; raises BundleError for quantised ones."""
-    _refuse_quantised(bundle)
-    return _written(bundle, out, lambda folder: _whole(bundle, DTYPES[dtype]).save_pretrained(str(folder)))
+    return _written(bundle, out, lambda folder: whole_weights(bundle, DTYPES[dtype]).save_pretrained(str(folder)))
 
 
 def export_quantised(bundle: Bundle, out: Path, bits: Bits) -> Bundle:
@@ -36,20 +35,17 @@ def export_quantised(bundle: Bundle, out: Path, bits: Bits) -> Bundle:
 
     Raises MissingExtra without bitsandbytes, BundleError for a bundle that is quantised already.
     """
-    _refuse_quantised(bundle)
-    found = in_bits(_whole(bundle, torch.float32), bits)
+    found = in_bits(whole_weights(bundle), bits)
     return _written(bundle, out, lambda folder: found.save_pretrained(str(folder)))
 
 
-def _refuse_quantised(bundle: Bundle) -> None:
+def whole_weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """The model of a bundle, an adapter merged; raises BundleError for quantised weights."""
     if bundle.manifest.adapter is None and is_quantised(bundle.folder / "model"):
         raise BundleError(
             "the bundle is quantised: whole weights cannot be had from it", where=str(bundle.folder),
             remedy="export the bundle that it was made from",
         )  # fmt: skip
-
-
-def _whole(bundle: Bundle, dtype: torch.dtype) -> PreTrainedModel:
     found = weights(bundle)
     model: PreTrainedModel = merged(found) if isinstance(found, PeftModel) else found
     cast: PreTrainedModel = model.to(dtype)  # type: ignore[arg-type]

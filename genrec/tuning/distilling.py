@@ -39,6 +39,10 @@ _AT_ONCE_ON_GPU = 4096
 """The same on a GPU, where a launch costs more than a pass over the memory."""
 
 
+def at_once(device: torch.device) -> int:
+    return _AT_ONCE if device.type == "cpu" else _AT_ONCE_ON_GPU
+
+
 class Named(NamedTuple):
     """Semantic IDs among the labels, in reading order. rows, columns: where they begin; leaves: which leaf each is."""
 
@@ -144,7 +148,7 @@ class TrieDistillation:
     def __init__(self, teacher: Teacher, trie: Trie, codes: Int64, code_ids: Sequence[Int64], weight: float) -> None:
         device = teacher.vectors.device
         self._weight = weight
-        self._at_once = _AT_ONCE if device.type == "cpu" else _AT_ONCE_ON_GPU
+        self._at_once = at_once(device)
         self._targets = SoftTargets.of(trie, codes, [len(level) for level in code_ids], str(device))
         self._said = Said.of(teacher, trie, codes, len(code_ids[0]))
         self._items = torch.from_numpy(trie.items.astype(np.int64)).to(device)
@@ -158,7 +162,7 @@ class TrieDistillation:
         wanted = labels[:, 1:]
         learnt = wanted != IGNORED
         count = learnt.sum() if num_items_in_batch is None else num_items_in_batch
-        summed: Tensor = _Summed.apply(outputs.logits[0], wanted[learnt], self._lessons(wanted, learnt))  # type: ignore[no-untyped-call]
+        summed: Tensor = Summed.apply(outputs.logits[0], wanted[learnt], self._lessons(wanted, learnt))  # type: ignore[no-untyped-call]
         return summed / count
 
     def _lessons(self, wanted: Tensor, learnt: Tensor) -> Iterator[Lesson]:
@@ -199,7 +203,7 @@ class TrieDistillation:
         return key
 
 
-class _Summed(torch.autograd.Function):
+class Summed(torch.autograd.Function):
     """Σ over targets of log Σ exp(logits) − t · logits, where t mixes the truth and the teacher's chances.
 
     Its gradient, softmax − t, is at hand where the sum is made, so the logits are passed over once, a cache's worth at

@@ -16,7 +16,7 @@ from genrec.errors import ConfigError
 from genrec.items.codes import FAR
 from genrec.items.index import ItemIndex
 from genrec.model.adapters import adapted, merged
-from genrec.model.base import SCRATCH, make_room, pretrained, scratch
+from genrec.model.base import SCRATCH, ScratchConfig, make_room, pretrained, scratch
 from genrec.model.dropout import add_dropout
 from genrec.model.loading import weights
 from genrec.model.prefixed import virtual_of
@@ -38,19 +38,27 @@ def starting_model(
     seed = settings.optimiser.seed
     model: PreTrainedModel
     if settings.base == SCRATCH:
-        model = small = scratch(
-            settings.scratch, len(vocabulary), pad_id=vocabulary.pad_id, end_id=vocabulary.end_id, seed=seed
-        )
-        if settings.scratch.shared and not settings.scratch.tied:
-            share_rows(small, vocabulary, index, settings.scratch.shared)
-        else:
-            seed_codes(small, vocabulary, index)
-        add_dropout(small, dropout if settings.scratch.dropout is None else settings.scratch.dropout)
+        dropped = dropout if settings.scratch.dropout is None else settings.scratch.dropout
+        model = small_model(settings.scratch, vocabulary, index, dropped, seed)
     else:
         bits = rule("nf4", _compute(settings)) if settings.adapter == "qlora" else None
         model = pretrained(settings.base, revision=settings.revision, quantised=bits)
         make_room(model, len(vocabulary), seed)
     return _adapted(settings, model, vocabulary), vocabulary
+
+
+def small_model(
+    config: ScratchConfig, vocabulary: Vocabulary, index: ItemIndex, dropout: float, seed: int, rows: int | None = None
+) -> PreTrainedModel:
+    """From nothing; codes that mean the like start out alike. rows: of its embedding; None: a token each."""
+    ends = {"pad_id": vocabulary.pad_id, "end_id": vocabulary.end_id}
+    model = scratch(config, rows or len(vocabulary), **ends, seed=seed)
+    if config.shared and not config.tied:
+        share_rows(model, vocabulary, index, config.shared)
+    else:
+        seed_codes(model, vocabulary, index)
+    add_dropout(model, dropout)
+    return model
 
 
 def seed_codes(model: PreTrainedModel, vocabulary: Vocabulary, index: ItemIndex) -> None:

@@ -196,3 +196,25 @@ class RefreshSettings(BaseModel):
     optimiser: OptimiserSettings = OptimiserSettings(
         epochs=4, batch_size=32, learning_rate=1e-3, evaluations=4, patience=2, max_seconds=300
     )
+
+
+class ShrinkSettings(BaseModel):
+    """One run of training/shrink.py: a bundle → a smaller one that it teaches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    way: Literal["pruned", "distilled"] = "pruned"
+    """`pruned`: the bundle's own weights without the heads and channels that matter least, then trained a little;
+    `distilled`: a small model from nothing."""
+    heads: float = Field(0.5, gt=0, le=1)
+    """Share of every block's key-value heads that pruning keeps, with the query heads that share them."""
+    channels: float = Field(0.5, gt=0, le=1)
+    """Share of every block's feed-forward channels that pruning keeps."""
+    looked_at: int = Field(512, ge=1)
+    """Training examples that tell pruning what matters."""
+    scratch: ScratchConfig = ScratchConfig(hidden=64, layers=1, heads=2, feed_forward=128)
+    """Shape of the distilled model; its words are the bundle's."""
+    taught: float = Field(0.7, ge=0, le=1)
+    """Share of the bundle's chances among the targets; 0: it learns from the data alone."""
+    mixture: MixtureSettings = MixtureSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()

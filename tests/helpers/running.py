@@ -64,11 +64,12 @@ def trained_here(data: Path, out: Path, *overrides: str, options: tuple[str, ...
     return out
 
 
-def program_here(words: Sequence[str]) -> None:
-    """training/sft.py with these arguments."""
-    with mock.patch.object(sys, "argv", [str(PROGRAM), *words]), warnings.catch_warnings():
+def program_here(words: Sequence[str], name: str = "sft.py") -> None:
+    """A program of training/ with these arguments."""
+    program = str(PROGRAM.with_name(name))
+    with mock.patch.object(sys, "argv", [program, *words]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trainer's; they are no concern of the test
-        runpy.run_path(str(PROGRAM), run_name="__main__")
+        runpy.run_path(program, run_name="__main__")
 
 
 def command(capture: pytest.CaptureFixture[str], *words: str | Path) -> Done:
