@@ -53,7 +53,7 @@ class Sizes:
 
 
 def blocks(model: PreTrainedModel) -> list[nn.Module]:
-    found: Any = model.get_decoder()  # type: ignore[operator]
+    found: Any = model.get_decoder()  # type: ignore[no-untyped-call]
     return list(getattr(found, "layers", ()))
 
 
@@ -61,7 +61,7 @@ def importance(model: PreTrainedModel, batches: Iterable[dict[str, Tensor]]) -> 
     """First-order Taylor expansion of the loss without a unit (Molchanov et al. 2019): |Σ gradient · weight| over the
     weights that lead out of it, added up over batches. batches: what the model is called with, labels included."""
     sizes, found = Sizes.of(model), []
-    model.eval()
+    model.train(False)
     for batch in batches:
         model.zero_grad()
         model(**batch).loss.backward()
@@ -99,7 +99,8 @@ def pruned(model: PreTrainedModel, felt: Importance, heads: float, channels: flo
         _cut(state, prefix, _places(few, sizes.width), _places(few, sizes.shared * sizes.width), rows)
     made = type(model)(config)
     made.load_state_dict(state)
-    return made.to(model.dtype)  # type: ignore[arg-type, return-value]
+    cast: PreTrainedModel = made.to(model.dtype)  # type: ignore[arg-type]
+    return cast
 
 
 def _best(felt: Tensor, share: float) -> Tensor:

@@ -27,7 +27,7 @@ class Taught:
     """
 
     def __init__(self, teacher: PreTrainedModel, weight: float) -> None:
-        self._teacher, self._weight = teacher.eval().requires_grad_(False), weight
+        self._teacher, self._weight = teacher.train(False).requires_grad_(False), weight
         self._read: dict[str, Tensor] = {}
 
     @contextmanager
