@@ -40,7 +40,7 @@ SHAPES = {
     "25M": ScratchConfig(hidden=512, layers=8, heads=8, feed_forward=1536, text_vocabulary=2048),
     "440M": ScratchConfig(hidden=1024, layers=28, heads=16, feed_forward=3072, text_vocabulary=2048),
 }
-BATCHES = {"1M": 512, "25M": 512, "440M": 128}
+BATCHES = {"1M": 64, "25M": 64, "440M": 32}
 
 
 def main() -> None:
@@ -171,7 +171,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=["training", "decoding"], default=["training", "decoding"])
     parser.add_argument("--sizes", nargs="+", choices=list(SHAPES), default=list(SHAPES))
-    parser.add_argument("--users", type=int, default=1500, help="simulated viewers")
+    parser.add_argument("--users", type=int, default=300, help="simulated viewers")
     parser.add_argument("--pairs", type=int, default=3, help="turns that count")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result file")
     return parser.parse_args()
