@@ -92,6 +92,8 @@ class Manifest(BaseModel):
     """Tokens that the model reads at most."""
     prior_weights: dict[str, float] = Field(default_factory=dict)
     """Weight of each prior, chosen on validation."""
+    model_ranks: bool = True
+    """Whether the model's log-probability joins the priors in a score; false where it added nothing on validation."""
     split: str
     """How training, validation and test were separated."""
     split_settings: dict[str, str | float] = Field(default_factory=dict)

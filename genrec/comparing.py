@@ -109,7 +109,7 @@ _OTHER_DATA = (
 
 def _priors_alone(mix: Mix, split: Split, seed: int) -> MixScorer:
     valid, items = sample(split.valid, WEIGHED, seed), len(split.item_ids)
-    alone = Mix(mix.priors, weights_alone(mix, valid, items), mix.fresh)
+    alone = Mix(mix.priors, weights_alone(mix, valid, items), mix.fresh, model=False)
     vectors = text_vectors(mix.priors)
     if mix.fresh is not None and vectors is not None:
         known = split.train.histories(split.item_ids).chosen(items)

@@ -1,7 +1,8 @@
 """Joins the language model and the priors: score(item) = log p(semantic ID | prompt) + prior(item).
 
 The beam carries the prior's bounds; the best items by prior alone are scored exactly and join the ranking, so a good
-item is not lost to a narrow beam. Does not know bundles or users.
+item is not lost to a narrow beam. A mix that leaves the model out ranks by its priors, and the model is not asked. Does
+not know bundles or users.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Ranking:
-    """One slate's candidates, best first. items: item numbers; logprobs: the model's part; scores: with priors."""
+    """One slate's candidates, best first. items: item numbers; logprobs: the model's part, 0 where it is left out;
+    scores: with priors."""
 
     items: Int64
     logprobs: Float64
@@ -56,9 +58,10 @@ class Fusion:
     ) -> list[Ranking]:
         """The k best allowed items of each history; allowed: bool [items] for each, None for all; nudges: what joins
         the priors of each, float32 [items]."""
-        trie = self.asking.index.trie
+        trie, priors = self.asking.index.trie, self._priors(histories, nudges)
+        if priors is not None and not self.mix.spoken:
+            return [_by_prior(priors[row], mask, k) for row, mask in enumerate(allowed)]
         prompts = [self.asking.ids(histories[row], profiles[row] if profiles else "") for row in range(len(histories))]
-        priors = self._priors(histories, nudges)
         views = [
             View.of(trie, allowed=mask, prior=None if priors is None else priors[row])
             for row, mask in enumerate(allowed)
@@ -79,6 +82,8 @@ class Fusion:
 
     def scores(self, histories: Ragged, items: Int64, profile: str = "") -> Float64:
         """The score of these items after each history, float64 [histories, items]."""
+        if not self.mix.spoken:
+            return self.mix.values(histories)[:, items].astype(np.float64)
         prompts = [self.asking.ids(histories[row], profile) for row in range(len(histories))]
         found = np.stack(self._logprobs(prompts, [items] * len(histories)))
         return found + self.mix.values(histories)[:, items] if self.mix else found
@@ -115,7 +120,8 @@ class Fusion:
 
 PRIORED = 100_000
 """Items of a catalog up to which explanations ask priors again for every interaction that is left out; in a larger one
-they ask the model alone, for priors are computed over the whole catalog each time."""
+they ask the model alone, for priors are computed over the whole catalog each time; priors that rank without the model
+are asked in any."""
 
 
 class Ranks(Protocol):
@@ -160,7 +166,7 @@ class Slated:
     @property
     def whole(self) -> bool:
         """Whether `scores` are those that rank."""
-        return not self.fusion.mix or len(self.fusion.asking.index) <= PRIORED
+        return not self.fusion.mix or not self.fusion.mix.spoken or len(self.fusion.asking.index) <= PRIORED
 
     def slates(self, histories: Sequence[Int64]) -> list[Int64] | None:
         """The slate after each history, under the request's own rules; what is taken out of a history stays unseen."""
@@ -172,6 +178,14 @@ class Slated:
             read, self.k, allowed=[self.allowed] * rows, profiles=[self.profile] * rows, nudges=[self.nudge] * rows
         )
         return [one.items for one in found]
+
+
+def _by_prior(prior: Float32, allowed: Bool | None, k: int) -> Ranking:
+    """The k best allowed items by prior alone; ties go to the lower number."""
+    values = prior if allowed is None else np.where(allowed, prior, -np.inf)
+    best = np.lexsort((np.arange(len(values)), -values))[:k]
+    best = best[values[best] > -np.inf]
+    return Ranking(best.astype(np.int64), np.zeros(len(best)), values[best].astype(np.float64))
 
 
 def _best_others(prior: Float32, allowed: Bool | None, known: Int64, most: int) -> Int64:

@@ -80,7 +80,7 @@ class Recommender:
         engine = engine or load(bundle, device=device).engine
         block = getattr(engine, "block", 1)
         asking = NextItemPrompt(bundle.prompts, vocabulary, bundle.index, bundle.manifest.window, block)
-        mix = load_mix(bundle.folder / "priors", bundle.manifest.prior_weights)
+        mix = load_mix(bundle.folder / "priors", bundle.manifest.prior_weights, bundle.manifest.model_ranks)
         popular = next((prior for prior in mix.priors if isinstance(prior, Popular)), None)
         explainer = Explainer(engine, asking, vocabulary, bundle.prompts, bundle.catalog)
         content = text_vectors(mix.priors)

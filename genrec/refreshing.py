@@ -32,7 +32,7 @@ from genrec.interactions import Histories, Interactions
 from genrec.model.adapters import kind_of
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
-from genrec.priors import Mix, Popular, Recent, Sequential, text_vectors
+from genrec.priors import Popular, Recent, Sequential, text_vectors
 from genrec.priors.stand_ins import StandIns
 from genrec.priors.stored import Stored
 from genrec.recommender import Recommender
@@ -43,7 +43,7 @@ from genrec.tuning.evolving import Taught
 from genrec.tuning.model import context_of
 from genrec.tuning.result import data_hash, fit_priors, sample, write_weights
 from genrec.tuning.settings import RefreshSettings
-from genrec.tuning.weighing import chosen_weights
+from genrec.tuning.weighing import weighed
 
 Bool = npt.NDArray[np.bool_]
 NDCG = "ndcg@10"
@@ -152,10 +152,10 @@ class Child:
         assert isinstance(before.asking.vocabulary, Vocabulary)
         engine = engine_of(model.eval(), before.asking.vocabulary, context_of(model))
         priors = renewed_priors(before.mix.priors, block, settings)  # type: ignore[arg-type]
-        mix = Mix(priors, before.mix.weights, stand_ins(priors, block, before.mix.fresh))
+        mix = replace(before.mix, priors=priors, fresh=stand_ins(priors, block, before.mix.fresh))
         fusion = Fusion(engine, before.asking, mix, before.width, before.rescued)
         if settings.priors != "kept":
-            fusion = replace(fusion, mix=mix.with_weights(chosen_weights(fusion, block.fit)))
+            fusion = replace(fusion, mix=weighed(fusion, block.fit))
         return cls(model, fusion)
 
 
@@ -228,7 +228,7 @@ def save(
     stated = {
         "parent": bundle.version, "lineage": (*bundle.manifest.lineage, step), "learnt_until": until,
         "adapter": kind_of(model) if isinstance(model, PeftModel) else None,
-        "prior_weights": dict(child.fusion.mix.weights),
+        "prior_weights": dict(child.fusion.mix.weights), "model_ranks": child.fusion.mix.model,
         "data_hash": data_hash(block.train), "seed": settings.optimiser.seed, "split": "global time",
         "split_settings": {"kind": "global_time", "valid": block.held / 2, "test": block.held / 2},
         "chat": None if bundle.manifest.chat == "lora" else bundle.manifest.chat,

@@ -67,7 +67,7 @@ class Live:
             bundle,
             bundle.catalog,
             everything,
-            load_mix(bundle.folder / "priors", bundle.manifest.prior_weights),
+            load_mix(bundle.folder / "priors", bundle.manifest.prior_weights, bundle.manifest.model_ranks),
             profiler,
             Spoken(bundle.catalog),
             timelines=None if detector is None else TimelineMaker(detector, profiler),

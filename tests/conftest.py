@@ -72,8 +72,15 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """The tiny data and a bundle that training/sft.py made of it, once a session. Tests copy what they change."""
-    return Tiny(tiny_data, trained(tiny_data, tmp_path_factory.mktemp("bundles") / "tiny"))
+    """The tiny data and a bundle that training/sft.py made of it, once a session. Tests copy what they change.
+
+    Its model learnt next to nothing and is rightly left out of its ranking; it joins it here, for tests to see both.
+    """
+    from genrec.bundle import Bundle
+
+    bundle = Bundle.open(trained(tiny_data, tmp_path_factory.mktemp("bundles") / "tiny"))
+    bundle.extended(bundle.folder, lambda new: None, model_ranks=True)
+    return Tiny(tiny_data, bundle.folder)
 
 
 @pytest.fixture

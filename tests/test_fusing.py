@@ -1,5 +1,7 @@
 """Model and priors joined: exact sums, rescue of what a narrow beam misses, rules, and the brute force over all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,6 +95,42 @@ def test_without_priors_the_order_is_the_beams() -> None:
 def test_ties_go_to_the_item_of_the_lower_number() -> None:
     even = fusion(FOUR, lambda history: [0.25] * 4, [LOVED], {"love": 1.0})
     assert even.rank(ONE, 4, allowed=[None])[0].items.tolist() == [1, 2, 0, 3]
+
+
+def left_out(*, weight: float = 3.0, rescued: int = 4) -> Fusion:
+    """The trap, ranked without its model; asking the engine is an error."""
+    plan = fusion(FOUR, lambda history: TRAP, [LOVED], {"love": weight}, width=4, rescued=rescued)
+    silent = None if weight else plan.engine
+    return replace(plan, engine=silent, mix=replace(plan.mix, model=False))  # type: ignore[arg-type]
+
+
+def test_priors_rank_where_the_model_is_left_out() -> None:
+    found = left_out().rank(ONE, 3, allowed=[None])[0]
+    assert found.items.tolist() == [1, 2, 0]  # ties go to the lower number
+    assert found.scores.tolist() == [3, 3, -3]
+    assert found.logprobs.tolist() == [0, 0, 0]
+    assert left_out().scores(ONE, found.items).tolist() == [[3, 3, -3]]
+
+
+def test_filters_and_nudges_bind_without_the_model() -> None:
+    nudge = np.array([9, 0, -np.inf, 0], dtype=np.float32)
+    allowed = np.array([True, True, True, False])
+    found = left_out().rank(ONE, 4, allowed=[allowed], nudges=[nudge])[0]
+    assert found.items.tolist() == [0, 1]
+    assert not len(left_out().rank(ONE, 3, allowed=[np.zeros(4, dtype=bool)])[0].items)
+
+
+def test_a_model_that_is_left_out_speaks_where_no_prior_has_weight() -> None:
+    found = left_out(weight=0.0).rank(ONE, 4, allowed=[None])[0]
+    assert found.items.tolist() == [0, 3, 2, 1]
+    assert left_out().alone().mix.spoken
+
+
+def test_explanations_ask_the_priors_where_the_model_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genrec.fusing.PRIORED", 3)
+    judge = Slated(left_out(), 2)
+    assert judge.whole
+    assert judge.scores([np.array([0])], np.array([0, 1])).tolist() == [[-3, 3]]
 
 
 def test_every_history_gets_its_own_ranking() -> None:

@@ -51,6 +51,21 @@ def only(model: Recommender, items: Sequence[str]) -> np.ndarray:
     return mask
 
 
+def test_a_bundle_says_whether_its_model_ranks(model: Recommender, history: list[str], tmp_path: Path) -> None:
+    """One that does not say it is of before there was a question."""
+    assert model.fusion.mix.model
+    weights = {"content": 1.0, "popularity": 0.5}
+    bundle = model.bundle.extended(tmp_path / "bundle", lambda folder: None, model_ranks=False, prior_weights=weights)
+    without = Recommender.open(bundle)
+    assert not without.fusion.mix.model
+    slate = without.recommend(history, 5)
+    chosen = without.catalog.numbers(history)
+    values = without.fusion.mix.values(Ragged.from_lists([chosen]))[0]
+    values[chosen] = -np.inf
+    assert [item.score for item in slate.items] == pytest.approx(np.sort(values)[::-1][:5].tolist())
+    assert all(item.explanation for item in slate.items)
+
+
 def test_the_answer_has_the_shape_of_the_design(model: Recommender, history: list[str]) -> None:
     slate = model.recommend(history, 5)
     data = slate.model_dump()

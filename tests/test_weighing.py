@@ -10,7 +10,7 @@ from genrec.items.index import ItemIndex
 from genrec.priors import Mix, Prior
 from genrec.ragged import Ragged
 from genrec.splitting import Cases
-from genrec.tuning.weighing import MOST, chosen_weights, weights_alone
+from genrec.tuning.weighing import MOST, from_beam, weighed, weights_alone
 from tests.helpers.toyworld import Said, fusion, grid
 
 INDEX: ItemIndex = grid(5, 6)
@@ -61,7 +61,7 @@ def cases(last: range = range(20)) -> Cases:
 
 
 def weights(opinion: Callable[[list[int]], list[float]], *priors: Prior, width: int = 8) -> dict[str, float]:
-    return chosen_weights(fusion(INDEX, opinion, priors, width=width), cases())
+    return dict(weighed(fusion(INDEX, opinion, priors, width=width), cases()).weights)
 
 
 @pytest.mark.parametrize("opinion", [even, wrong])
@@ -117,11 +117,39 @@ def test_a_case_that_has_seen_everything() -> None:
         [*some.users, "all"], Ragged.from_lists([*lists, list(range(ITEMS))]),
         Ragged.from_lists([*([int(some.targets[row][0])] for row in range(len(some))), [0]]), np.append(some.times, 0),
     )  # fmt: skip
-    assert chosen_weights(fusion(INDEX, wrong, [Knows()], width=8), whole)["knows"] > 0
+    assert weighed(fusion(INDEX, wrong, [Knows()], width=8), whole).weights["knows"] > 0
 
 
 def test_no_priors_no_weights() -> None:
     assert weights(sure) == {}
+    assert weighed(fusion(INDEX, sure), cases()).model
+
+
+@pytest.mark.parametrize("opinion", [even, wrong])
+def test_a_model_that_adds_nothing_is_left_out(opinion: Callable[[list[int]], list[float]]) -> None:
+    """The priors then stand as they would without it."""
+    found = weighed(fusion(INDEX, opinion, [NOISE, Knows()], width=8), cases())
+    assert not found.model
+    assert found.weights == weights_alone(Mix((NOISE, Knows()), {}), cases(), ITEMS)
+
+
+def test_a_model_that_knows_more_than_the_priors_ranks() -> None:
+    found = weighed(fusion(INDEX, sure, [NOISE], width=8), cases())
+    assert found.model
+    assert found.weights["noise"] < 0.1
+
+
+def test_a_model_is_not_left_out_where_no_case_says_anything() -> None:
+    """A beam of one and a prior whose best one is another: no target is a candidate."""
+    other = Said("other", tuple(np.arange(ITEMS) == 1.0))
+    some = Cases(["u"], Ragged.from_lists([[0]]), Ragged.from_lists([[2]]), np.zeros(1, dtype=np.int64))
+    found = weighed(fusion(INDEX, sure, [other], width=1), some)
+    assert (found.model, dict(found.weights)) == (True, {"other": 1.0})
+
+
+def test_the_beam_may_be_there_already() -> None:
+    asked = fusion(INDEX, wrong, [NOISE, Knows()], width=8)
+    assert weighed(asked, cases(), from_beam(asked, cases().histories)) == weighed(asked, cases())
 
 
 def test_priors_are_weighed_without_a_model() -> None:

@@ -1,4 +1,5 @@
-"""Several priors as one: a weighted sum of log-weights, each on one scale. Does not know the priors, nor the model."""
+"""Several priors as one: a weighted sum of log-weights, each on one scale. Does not know the priors, nor the model:
+only whether it speaks beside them."""
 
 from __future__ import annotations
 
@@ -38,6 +39,8 @@ class Mix:
     priors: tuple[Prior, ...]
     weights: Mapping[str, float]
     fresh: StandIns | None = None
+    model: bool = True
+    """Whether the language model's log-probability joins them; False where validation found that it adds nothing."""
 
     def __post_init__(self) -> None:
         unknown = set(self.weights) - {prior.name for prior in self.priors}
@@ -47,6 +50,11 @@ class Mix:
 
     def __bool__(self) -> bool:
         return any(self.weights.get(prior.name, 0.0) for prior in self.priors)
+
+    @property
+    def spoken(self) -> bool:
+        """Whether the model is heard: always where no prior has weight, for then nothing else could rank."""
+        return self.model or not self
 
     @property
     def unit(self) -> float:

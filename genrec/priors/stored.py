@@ -48,11 +48,12 @@ def load_priors(folder: Path) -> tuple[Stored, ...]:
     return tuple(found)
 
 
-def load_mix(folder: Path, weights: Mapping[str, float]) -> Mix:
-    """The folder's priors under those of the weights that are of them."""
+def load_mix(folder: Path, weights: Mapping[str, float], model: bool = True) -> Mix:
+    """The folder's priors under those of the weights that are of them; model: whether it joins them."""
     priors = load_priors(folder)
     known = {prior.name for prior in priors}
-    return Mix(priors, {name: weight for name, weight in weights.items() if name in known}, load_stand_ins(folder))
+    held = {name: weight for name, weight in weights.items() if name in known}
+    return Mix(priors, held, load_stand_ins(folder), model)
 
 
 def load_stand_ins(folder: Path) -> StandIns | None:

@@ -48,6 +48,11 @@ def model_card(manifest: Manifest, events: int, users: int, items: int) -> str:
         data_hash=manifest.data_hash,
         seed=manifest.seed,
         window=manifest.window,
-        priors=", ".join(f"{name} {weight:g}" for name, weight in manifest.prior_weights.items()) or "none",
+        priors=_priors(manifest),
         metrics="\n".join(rows),
     )
+
+
+def _priors(manifest: Manifest) -> str:
+    said = ", ".join(f"{name} {weight:g}" for name, weight in manifest.prior_weights.items()) or "none"
+    return said if manifest.model_ranks else f"{said}; they rank without the model, which added nothing on validation"

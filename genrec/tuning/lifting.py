@@ -7,7 +7,7 @@ in the model, and the cases show what a lift wins among those that were chosen a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,29 +30,62 @@ SURE = 1.645
 _KNOWN, _FRESH = 50, 20  # the best of each by the priors' sum are looked at
 
 
-def fitted_lift(fusion: Fusion, vectors: Float32, known: Bool, valid: Cases) -> float:
+def fitted_lift(fusion: Fusion, vectors: Float32, known: Bool, valid: Cases, beam: Int64 | None = None) -> float:
     """The lift that serves fresh items best and costs nothing measurable on validation, seen items masked.
 
-    vectors: of the items' texts, float32 [items, d]; known: bool [items].
+    vectors: of the items' texts, float32 [items, d]; known: bool [items]; beam: the model's best items of each case,
+    int64 [cases, width], where they are there already.
     """
-    fresh = ~known | _drawn(known)
-    mix = replace(fusion.mix, fresh=StandIns.of(vectors, ~fresh))
-    allowed = np.stack([unseen(valid.histories[row], len(known)) for row in range(len(valid))])
-    priors = mix.values(valid.histories) if mix else np.zeros(allowed.shape, dtype=np.float32)
-    beam = from_beam(fusion, valid.histories, list(allowed), min(fusion.width, len(known)))
-    candidates = _candidates(priors, allowed, fresh, beam)
-    scores = _scored(replace(fusion, mix=mix), valid.histories, candidates, known, priors)
-    return best_free(candidates, scores, fresh, valid.targets.padded(1)[:, 0].astype(np.int64))
+    trial = _Trial.of(fusion.mix, vectors, known, valid)
+    candidates = trial.candidates([from_beam(fusion, valid.histories) if beam is None else beam])
+    return trial.free(candidates, _said(fusion, trial.pretended.late_ones(known), valid.histories, candidates))
 
 
 def lift_alone(mix: Mix, vectors: Float32, known: Bool, valid: Cases) -> float:
     """The same for the priors without the model."""
-    fresh = ~known | _drawn(known)
-    allowed = np.stack([unseen(valid.histories[row], len(known)) for row in range(len(valid))])
-    priors = replace(mix, fresh=StandIns.of(vectors, ~fresh)).values(valid.histories)
-    candidates = _candidates(priors, allowed, fresh, None)
-    scores = [priors[row, items].astype(np.float64) for row, items in enumerate(candidates)]
-    return best_free(candidates, scores, fresh, valid.targets.padded(1)[:, 0].astype(np.int64))
+    trial = _Trial.of(mix, vectors, known, valid)
+    candidates = trial.candidates([])
+    return trial.free(candidates, [np.zeros(len(items)) for items in candidates])
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Some known items taken for fresh. pretended: what stands in for all that are; priors: float32 [cases, items];
+    allowed: bool [cases, items], unseen; targets: int64 [cases]."""
+
+    pretended: StandIns
+    priors: Float32
+    allowed: Bool
+    targets: Int64
+
+    @classmethod
+    def of(cls, mix: Mix, vectors: Float32, known: Bool, valid: Cases) -> _Trial:
+        pretended = StandIns.of(vectors, known & ~_drawn(known))
+        allowed = np.stack([unseen(valid.histories[row], len(known)) for row in range(len(valid))])
+        priors = replace(mix, fresh=pretended).values(valid.histories) if mix else np.zeros(allowed.shape, np.float32)
+        return cls(pretended, priors, allowed, valid.targets.padded(1)[:, 0].astype(np.int64))
+
+    @property
+    def fresh(self) -> Bool:
+        """bool [items]."""
+        out = np.zeros(self.priors.shape[1], dtype=bool)
+        out[self.pretended.items] = True
+        return out
+
+    def candidates(self, beams: Sequence[Int64]) -> list[Int64]:
+        """Of each case: the best fresh and the best known by the priors, and those of beams."""
+        parts = list(beams)
+        for kind, most in ((self.fresh, _FRESH), (~self.fresh, _KNOWN)):
+            values = np.where(self.allowed & kind, self.priors, -np.inf)
+            most = min(most, values.shape[1])
+            parts.append(np.argpartition(-values, most - 1, axis=1)[:, :most])
+        together = np.concatenate(parts, axis=1)
+        return [np.unique(items[self.allowed[row, items]]) for row, items in enumerate(together)]
+
+    def free(self, candidates: Sequence[Int64], said: Sequence[Float64]) -> float:
+        """said: what the model gives each candidate."""
+        scores = [one + self.priors[row, items] for row, (one, items) in enumerate(zip(said, candidates, strict=True))]
+        return best_free(candidates, scores, self.fresh, self.targets)
 
 
 def _drawn(known: Bool) -> Bool:
@@ -63,29 +96,12 @@ def _drawn(known: Bool) -> Bool:
     return out
 
 
-def _candidates(priors: Float32, allowed: Bool, fresh: Bool, beam: Int64 | None) -> list[Int64]:
-    """Of each case: the best fresh and the best known by the priors, and the beam's."""
-    parts = [] if beam is None else [beam]
-    for kind, most in ((fresh, _FRESH), (~fresh, _KNOWN)):
-        values = np.where(allowed & kind, priors, -np.inf)
-        most = min(most, values.shape[1])
-        parts.append(np.argpartition(-values, most - 1, axis=1)[:, :most])
-    together = np.concatenate(parts, axis=1)
-    return [np.unique(items[allowed[row, items]]) for row, items in enumerate(together)]
-
-
-def _scored(
-    fusion: Fusion, histories: Ragged, candidates: Sequence[Int64], known: Bool, priors: Float32
-) -> list[Float64]:
-    """Model and priors; items taken for fresh are late to the model: it is asked for their likes in their place."""
-    pretended = fusion.mix.fresh
-    assert pretended is not None
-    late = pretended.late_ones(known)
+def _said(fusion: Fusion, late: StandIns, histories: Ragged, candidates: Sequence[Int64]) -> list[Float64]:
+    """The model's part; items taken for fresh are late to it: it is asked for their likes in their place."""
     told = [late.told(items) for items in candidates]
     codes = fusion.asking.index.codes
     asked = fusion.engine.score(fusion.asking.batch(histories), [codes[items] for items in told])
-    said = [late.said(*one) for one in zip(candidates, told, asked, strict=True)]
-    return [logprobs + priors[row, candidates[row]] for row, logprobs in enumerate(said)]
+    return [late.said(*one) for one in zip(candidates, told, asked, strict=True)]
 
 
 def best_free(candidates: Sequence[Int64], scores: Sequence[Float64], fresh: Bool, targets: Int64) -> float:

@@ -43,10 +43,10 @@ from genrec.priors.stand_ins import StandIns
 from genrec.priors.stored import Stored, save_priors
 from genrec.splitting import Cases, Split
 from genrec.tuning.card import model_card
-from genrec.tuning.lifting import fitted_lift
+from genrec.tuning.lifting import fitted_lift, lift_alone
 from genrec.tuning.model import context_of
 from genrec.tuning.settings import SftSettings
-from genrec.tuning.weighing import chosen_weights
+from genrec.tuning.weighing import from_beam, weighed
 
 log = logging.getLogger("genrec.sft")
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 1e6)
@@ -81,6 +81,8 @@ def save(
     engine = engine_of(model, asking.vocabulary, context_of(model))
     known = histories.chosen(len(data.catalog))
     mix = fitted_mix(Fusion(engine, asking, Mix(priors, {})), built.described, known, valid)
+    if not mix.model:
+        log.info("the model adds nothing to the priors on validation: they rank without it")
     ranker = GenerativeRanker(Fusion(engine, asking, mix))
     intervals = evaluate(ranker, valid, (10,), mask_seen=True).intervals(_METRICS)
     metrics = {name: {"value": one.mean, "low": one.low, "high": one.high} for name, one in intervals.items()}
@@ -97,6 +99,7 @@ def save(
         window=asking.window,
         context=context_of(model),
         prior_weights=dict(mix.weights),
+        model_ranks=mix.model,
         split=split.name,
         split_settings=settings.split.model_dump(),
         data_hash=data_hash(split.train),
@@ -120,9 +123,12 @@ def fitted_mix(fusion: Fusion, vectors: Float32, known: Bool, valid: Cases) -> M
     """The fusion's priors weighed and its fresh items lifted on validation. vectors: of the items' texts, float32
     [items, d]; known: bool [items], those that somebody chose in training."""
     fresh = StandIns.of(vectors, known)
-    mix = replace(fusion.mix, fresh=fresh)
-    mix = mix.with_weights(chosen_weights(replace(fusion, mix=mix), valid))
-    lift = fitted_lift(replace(fusion, mix=mix), vectors, known, valid)
+    beam = from_beam(fusion, valid.histories)
+    mix = weighed(replace(fusion, mix=replace(fusion.mix, fresh=fresh)), valid, beam)
+    if mix.spoken:
+        lift = fitted_lift(replace(fusion, mix=mix), vectors, known, valid, beam)
+    else:
+        lift = lift_alone(mix, vectors, known, valid)
     return replace(mix, fresh=replace(fresh, lift=lift))
 
 

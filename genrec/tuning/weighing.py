@@ -18,23 +18,34 @@ from genrec.splitting import Cases
 Float64 = npt.NDArray[np.float64]
 MOST = 100.0
 """Largest weight of a prior beside a model with weight 1, in units of log-probability per standard deviation."""
+LEAST = 0.05
+"""Weight of the model where the likelihood is fitted; less than this moves nothing but ties."""
 _STEEPEST = 10.0  # largest weight of model and priors where the likelihood is fitted
-_LEAST_OF_MODEL = 0.05  # a model that adds nothing keeps this share, so that it still breaks ties
 _DECAY = 1e-3
 
 
-def chosen_weights(fusion: Fusion, valid: Cases) -> dict[str, float]:
-    """The weights under which the validation targets are likeliest among the candidates, seen items masked.
+def weighed(fusion: Fusion, valid: Cases, beam: Int64 | None = None) -> Mix:
+    """The mix with weights under which the validation targets are likeliest among the candidates, seen items masked.
 
     Candidates are the model's beam and each prior's best items; cases whose target is none of them say nothing of
     their order and are left out. log p(target) = softmax(α · log p_LM + Σ w · prior) is concave in α and w, so that a
     few hundred cases do where a search by NDCG, a step function, takes chance for quality. Weights are w / α: the model
-    itself stands with weight 1 in every score.
+    itself stands with weight 1 in every score. Where α is next to nothing the model is left out, and the priors have
+    the weights of `weights_alone`.
+
+    beam: the model's best items of each case, int64 [cases, width], where they are there already.
     """
-    together, scores = _candidates(fusion, valid.histories)
-    values = _values_of(fusion.mix, valid.histories, together)
-    model, *weights = _likeliest(np.stack([scores, *values], axis=-1), together == valid.targets.padded(1))
-    return _rounded(fusion.mix.priors, [weight / max(model, _LEAST_OF_MODEL) for weight in weights])
+    mix = fusion.mix
+    if not mix.priors:
+        return mix
+    together, scores = _candidates(fusion, valid.histories, beam)
+    values = np.stack([scores, *_values_of(mix, valid.histories, together)], axis=-1)
+    model, *weights = _likeliest(values, together == valid.targets.padded(1))
+    if model < LEAST:
+        alone = weights_alone(mix, valid, len(fusion.asking.index))
+        return replace(mix.with_weights(alone), model=False)
+    found = _rounded(mix.priors, [weight / model for weight in weights])
+    return replace(mix.with_weights(found), model=True)
 
 
 def weights_alone(mix: Mix, valid: Cases, items: int, width: int = 50) -> dict[str, float]:
@@ -81,13 +92,14 @@ def _rounded(priors: tuple[Prior, ...], weights: Sequence[float]) -> dict[str, f
     return {prior.name: round(min(weight, MOST), 3) for prior, weight in zip(priors, weights, strict=True)}
 
 
-def _candidates(fusion: Fusion, histories: Ragged) -> tuple[Int64, Float32]:
+def _candidates(fusion: Fusion, histories: Ragged, beam: Int64 | None) -> tuple[Int64, Float32]:
     """Per case the union of the beam's and each prior's best items, −inf where an item stands twice."""
     items = len(fusion.asking.index)
     allowed = [unseen(histories[row], items) for row in range(len(histories))]
     width = min(fusion.width, items)
     best = _best_of_each(fusion.mix, histories, allowed, width)
-    together = np.concatenate([from_beam(fusion, histories, allowed, width), *best], axis=1)
+    beam = from_beam(fusion, histories) if beam is None else beam
+    together = np.concatenate([beam, *best], axis=1)
     prompts = fusion.asking.batch(histories)
     codes = fusion.asking.index.codes
     scored = fusion.engine.score(prompts, [codes[row] for row in together])
@@ -111,7 +123,12 @@ def _barred(candidates: Int64, allowed: list[Bool]) -> Float32:
     return out
 
 
-def from_beam(fusion: Fusion, histories: Ragged, allowed: list[Bool], width: int) -> Int64:
+def from_beam(fusion: Fusion, histories: Ragged) -> Int64:
+    """The model's best items that a history does not hold, int64 [histories, width]; the best again where there are
+    no more."""
+    items = len(fusion.asking.index)
+    width = min(fusion.width, items)
+    allowed = [unseen(histories[row], items) for row in range(len(histories))]
     alone = replace(fusion.alone(), width=width)
     out = np.zeros((len(histories), width), dtype=np.int64)
     for row, ranking in enumerate(alone.rank(histories, width, allowed=allowed)):

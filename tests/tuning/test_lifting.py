@@ -7,6 +7,7 @@ from genrec.priors import Mix
 from genrec.ragged import Ragged
 from genrec.splitting import Cases
 from genrec.tuning.lifting import LIFTS, best_free, fitted_lift, lift_alone
+from genrec.tuning.weighing import from_beam
 from tests.helpers.toyworld import Said, fusion, grid
 
 FRESH = np.array([False, False, True])
@@ -51,7 +52,7 @@ def cases() -> Cases:
     items = np.arange(ITEMS)
     targets = Ragged.from_lists([[int(item)] for item in items ^ 1])
     users = [f"u{item}" for item in items]
-    return Cases(users, Ragged.from_lists([[item] for item in items]), targets, np.zeros(ITEMS, dtype=np.int64))
+    return Cases(users, Ragged.from_lists([[item] for item in items.tolist()]), targets, np.zeros(ITEMS, dtype=np.int64))
 
 
 def even(history: list[int]) -> list[float]:
@@ -64,6 +65,12 @@ def test_it_is_one_of_those_tried_and_the_same_again(weight: float) -> None:
     found = fitted_lift(asked, VECTORS, KNOWN, cases())
     assert found in LIFTS
     assert found == fitted_lift(asked, VECTORS, KNOWN, cases())
+
+
+def test_the_beam_may_be_there_already() -> None:
+    asked = fusion(grid(ITEMS), even, (POPULAR,), {"popularity": 0.5})
+    beam = from_beam(asked, cases().histories)
+    assert fitted_lift(asked, VECTORS, KNOWN, cases(), beam) == fitted_lift(asked, VECTORS, KNOWN, cases())
 
 
 def test_of_the_priors_alone() -> None:

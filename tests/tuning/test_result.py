@@ -99,3 +99,7 @@ def test_the_card_says_what_was_measured() -> None:
     ):
         assert said in card
     assert "peft" not in model_card(manifest.model_copy(update={"adapter": None}), 1, 1, 1)
+    assert "without the model" not in card
+    assert "content 0.4; they rank without the model" in model_card(
+        manifest.model_copy(update={"model_ranks": False}), 1, 1, 1
+    )
