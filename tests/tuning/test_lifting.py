@@ -51,8 +51,8 @@ def cases() -> Cases:
     """Who has item i takes the other of its text."""
     items = np.arange(ITEMS)
     targets = Ragged.from_lists([[int(item)] for item in items ^ 1])
-    users = [f"u{item}" for item in items]
-    return Cases(users, Ragged.from_lists([[item] for item in items.tolist()]), targets, np.zeros(ITEMS, dtype=np.int64))
+    users, histories = [f"u{item}" for item in items], Ragged.from_lists([[item] for item in items.tolist()])
+    return Cases(users, histories, targets, np.zeros(ITEMS, dtype=np.int64))
 
 
 def even(history: list[int]) -> list[float]:
