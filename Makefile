@@ -31,6 +31,7 @@ setup: .venv/.stamp  ## the virtual environment with everything that training, t
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install $(TORCH)
 	$(BIN)/python -m pip install -e '.[$(EXTRAS)]'
+	rm -rf .venv/lib/python*/site-packages/benchmarks  # opacus 1.6 leaves its own there, which hide ours
 	touch $@
 
 setup-vllm: .venv/.vllm  ## vLLM for this machine's CPU, as the tests need it (GPU: VLLM=vllm)
