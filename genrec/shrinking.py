@@ -34,7 +34,7 @@ from genrec.tuning.learnt import Padded
 from genrec.tuning.model import context_of, small_model
 from genrec.tuning.result import WEIGHED, data_hash, fitted_mix, sample, write_weights
 from genrec.tuning.settings import ShrinkSettings
-from genrec.tuning.weighing import chosen_weights
+from genrec.tuning.weighing import weighed
 
 _BATCH = 16
 
@@ -80,7 +80,7 @@ def save(
     stated = {
         "base": base, "revision": parent.manifest.revision if base == parent.manifest.base else None,
         "parent": parent.version, "adapter": None, "context": context_of(model), "seed": seed,
-        "prior_weights": dict(fusion.mix.weights), "data_hash": data_hash(split.train),
+        "prior_weights": dict(fusion.mix.weights), "model_ranks": fusion.mix.model, "data_hash": data_hash(split.train),
         "chat": None if parent.manifest.chat == "lora" else parent.manifest.chat,
         "metrics": {
             f"validation {name}": {"value": one.mean, "low": one.low, "high": one.high}
@@ -108,7 +108,7 @@ def _weighed(parent: Bundle, model: torch.nn.Module, asking: NextItemPrompt, spl
     kept = load_mix(parent.folder / "priors", parent.manifest.prior_weights)
     fusion, vectors = Fusion(engine, asking, Mix(kept.priors, {})), text_vectors(kept.priors)
     if vectors is None:
-        mix = fusion.mix.with_weights(chosen_weights(fusion, valid))
+        mix = weighed(fusion, valid)
     else:
         known = split.train.histories(split.item_ids).chosen(len(split.item_ids))
         mix = fitted_mix(fusion, vectors, known, valid)
