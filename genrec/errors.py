@@ -82,6 +82,10 @@ class EngineError(GenrecError):
     """A decoding request that the engine cannot serve."""
 
 
+class UnknownModel(GenrecError):
+    """A server was asked for a model by a name that it does not serve."""
+
+
 class EngineDied(EngineError):
     """The process that holds the model is gone; nothing is answered until the engine is opened anew."""
 

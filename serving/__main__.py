@@ -20,7 +20,7 @@ from serving.seeding import seed
 from serving.service import Service
 from serving.settings import ServeSettings, settings_of
 
-_FLAGS = ("bundle", "store", "host", "port", "keys", "data")
+_FLAGS = ("bundle", "store", "host", "port", "keys", "data", "beside")
 
 
 def main() -> None:

@@ -37,11 +37,11 @@ async def slate(service: Service, asked: SlateRequest, past: Past, leaning: Lean
 
     Raises EngineBusy where it has to be refused, and GenrecErrors for what does not fit."""
     _check(service, asked)
-    live = service.live
-    drawn = _drawn(service, asked, past)
+    live = service.of(asked.model)
+    drawn = _drawn(service, live, asked, past)
     if drawn is not None and drawn[0].weights:
         asked = asked.model_copy(update={"weights": drawn[0].weights})
-    said = (past.version, live.edition, past.shown, past.profile, asked.model_dump_json(), leaning)
+    said = (live.version, past.version, live.edition, past.shown, past.profile, asked.model_dump_json(), leaning)
     key = (asked.user_id or "", said)
     if (kept := service.cache.get(key)) is not None:
         return kept
@@ -54,9 +54,10 @@ async def slate(service: Service, asked: SlateRequest, past: Past, leaning: Lean
     return made
 
 
-def _drawn(service: Service, asked: SlateRequest, past: Past) -> tuple[Arm, float] | None:
-    """The weights to try and their chance, where the request leaves the weights open and names a user."""
-    if asked.user_id is None or asked.weights is not None:
+def _drawn(service: Service, live: Live, asked: SlateRequest, past: Past) -> tuple[Arm, float] | None:
+    """The weights to try and their chance, where the request leaves the weights open and names a user; they are tried
+    with the main bundle only."""
+    if asked.user_id is None or asked.weights is not None or live.beside:
         return None
     return service.tuner.draw(asked.user_id, past.version)
 
@@ -73,14 +74,20 @@ def _record(asked: SlateRequest, live: Live, made: Slate, drawn: tuple[Arm, floa
 
 
 async def reasons(
-    service: Service, past: Past, items: Sequence[str], length: Length = "normal", language: str | None = None
+    service: Service,
+    live: Live,
+    past: Past,
+    items: Sequence[str],
+    length: Length = "normal",
+    language: str | None = None,
 ) -> list[ToldItem]:
     """Why each item; raises UnknownItem, ConfigError without a history, EngineDown."""
-    service.live.catalog.numbers(items)
+    live.catalog.numbers(items)
     if not past.shown:
         raise ConfigError("no history to explain from", remedy="post events of this user first, or pass a history")
+    version = _named(service, live)
     told: list[ToldItem] = await service.room.ask(
-        "explain", lambda number, deadline: Tell(number, past.shown, tuple(items), deadline, length, language)
+        "explain", lambda number, deadline: Tell(number, past.shown, tuple(items), deadline, length, language, version)
     )
     return told
 
@@ -90,7 +97,7 @@ def _check(service: Service, asked: SlateRequest) -> None:
     if asked.k > most:
         raise ConfigError("k is out of range", value=asked.k, where="k", allowed=f"1 to {most}")
     if asked.weights:
-        service.live.mix.with_weights(asked.weights)
+        service.of(asked.model).mix.with_weights(asked.weights)
 
 
 def _mask(live: Live, asked: SlateRequest, past: Past) -> Bool:
@@ -122,7 +129,7 @@ async def _ranked(
     service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool, leaning: Leaning | None = None
 ) -> tuple[list[RecommendedItem], int]:
     """The items, and how many of the history's the prompt showed."""
-    plain = asked.diversity == 0
+    plain, version = asked.diversity == 0, _named(service, live) or live.version
     found: Recommendation = await service.room.ask(
         "recommend",
         lambda number, deadline: Rank(
@@ -140,18 +147,25 @@ async def _ranked(
             asked.length,
             tuple(asked.filters),
             asked.language,
-            live.version,
+            version,
         ),
     )
     picked = _spread(live, found.items, asked)
     if plain or not asked.explain or not past.shown:
         return picked, found.window.shown
-    told = await reasons(service, past, [item.id for item in picked], asked.length, asked.language)
+    told = await reasons(service, live, past, [item.id for item in picked], asked.length, asked.language)
     reasoned = [
         item.model_copy(update={"explanation": why.explanation, "evidence": why.evidence})
         for item, why in zip(picked, told, strict=True)
     ]
     return reasoned, found.window.shown
+
+
+def _named(service: Service, live: Live) -> str:
+    """What the engine is to call the bundle, empty: the one in use. Raises EngineDown where it does not hold it."""
+    if live.beside and not service.room.speaks(live.version):
+        raise EngineDown("loading")
+    return live.version if live.beside else ""
 
 
 def _pool(asked: SlateRequest) -> int:

@@ -6,7 +6,7 @@ Immutable: an edit makes a new one, which takes the old one's place. Does not kn
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -58,6 +58,8 @@ class Live:
     edition: int = 0
     timelines: TimelineMaker | None = None
     """None where the bundle holds no detector."""
+    beside: bool = False
+    """Whether it is another bundle's catalog that this one speaks of."""
 
     @classmethod
     def open(cls, bundle: Bundle) -> Live:
@@ -85,6 +87,12 @@ class Live:
         mask = availability(catalog, self.available, changes)
         spoken = self.spoken if catalog is self.catalog else Spoken(catalog)
         return Live(self.bundle, catalog, mask, mix, self.profiler, spoken, edition, self.timelines)
+
+    def over(self, main: Live) -> Live:
+        """This bundle's model and priors over the catalog of another of the same items, as that is now."""
+        more = len(main.catalog) > len(self.catalog)
+        mix = extended_mix(self.mix, len(main.catalog)) if more else self.mix
+        return replace(main, bundle=self.bundle, mix=mix, timelines=self.timelines, beside=True)
 
     def vectors(self, items: Int64) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
         """Unit text vectors, float32 [items, dimensions]; without a content prior nothing is like anything."""

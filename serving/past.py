@@ -40,12 +40,18 @@ class Past:
 
 
 async def past_of(
-    service: Service, user_id: str | None, history: Sequence[str] | None, without: Sequence[str] = ()
+    service: Service,
+    user_id: str | None,
+    history: Sequence[str] | None,
+    without: Sequence[str] = (),
+    live: Live | None = None,
 ) -> Past:
     """The past that a request names, as if the items of `without` had not happened; these stay seen.
 
+    live: of the bundle that is to read it; the main one where none is given.
+
     Raises UnknownItem for ids that the catalog lacks, StoreUnavailable."""
-    live = service.live
+    live = live or service.live
     if history is not None or user_id is None:
         live.catalog.numbers(history or ())
         events, version = Events.of(live.catalog, history or ()), 0

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from genrec.errors import EventConflict, GenrecError, IndexingError, StorageError, UnknownItem, shorten
+from genrec.errors import EventConflict, GenrecError, IndexingError, StorageError, UnknownItem, UnknownModel, shorten
 from serving.engine.room import EngineBusy
 from serving.logs import say
 
@@ -42,7 +42,7 @@ def answer(status: int, message: str, headers: dict[str, str] | None = None, **m
 
 def of(error: GenrecError, status: int = 422) -> JSONResponse:
     """A request's own error, with what was found, what is allowed and what to do."""
-    status = {UnknownItem: 404, EventConflict: 409, IndexingError: 409}.get(type(error), status)
+    status = {UnknownItem: 404, UnknownModel: 404, EventConflict: 409, IndexingError: 409}.get(type(error), status)
     found = None if error.value is None else shorten(error.value)
     return answer(
         status, _sound(error.problem), param=error.where, found=found, allowed=error.allowed, remedy=error.remedy

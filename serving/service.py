@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -16,7 +16,8 @@ from pydantic import JsonValue
 
 from genrec.bundle import Bundle
 from genrec.changing import ItemChange
-from genrec.errors import GenrecError, IndexingError, StorageError
+from genrec.errors import GenrecError, IndexingError, StorageError, UnknownModel
+from serving.beside import Beside
 from serving.cache import SlateCache
 from serving.engine.messages import Change, Fits
 from serving.engine.room import EngineDown, EngineRoom
@@ -24,6 +25,7 @@ from serving.keys import Keys
 from serving.live import Live
 from serving.logs import Pseudonyms, say
 from serving.metrics import Metrics
+from serving.schemas.shared import MODEL
 from serving.settings import ServeSettings
 from serving.store import CatalogChange, EventStore
 from serving.tuning import Tuner
@@ -34,13 +36,15 @@ Found = TypeVar("Found")
 
 @dataclass
 class Service:
-    """live: the catalog now, replaced whole by an edit; draining: no new work after SIGTERM."""
+    """live: the catalog now, replaced whole by an edit; beside: other bundles of it, by name; draining: no new work
+    after SIGTERM."""
 
     settings: ServeSettings
     keys: Keys
     metrics: Metrics
     pseudonyms: Pseudonyms
     live: Live
+    beside: Beside
     room: EngineRoom
     store: EventStore
     cache: SlateCache
@@ -61,7 +65,7 @@ class Service:
         metrics, live = Metrics(), Live.open(Bundle.open(settings.bundle))
         tuner = Tuner.of(settings.tune, live.mix)
         service = cls(
-            settings, keys, metrics, Pseudonyms.of(settings.log_secret), live,
+            settings, keys, metrics, Pseudonyms.of(settings.log_secret), live, Beside.open(settings.beside, live),
             EngineRoom(settings, metrics, live.version),
             EventStore.open(settings.store), SlateCache(settings.cached, metrics), tuner,
         )  # fmt: skip
@@ -92,6 +96,17 @@ class Service:
         except StorageError:
             return "no store"
         return "ok"
+
+    def of(self, model: str) -> Live:
+        """What answers under this name, or under the version of a bundle; raises UnknownModel."""
+        if model in (MODEL, self.live.version):
+            return self.live
+        if (found := self.beside.of(model)) is None:
+            raise UnknownModel(
+                "no such model", value=model, where="model", allowed=", ".join([MODEL, *self.beside.lives]),
+                remedy="ask GET /v1/models for the names; a bundle of the same catalog gets one in the folder `beside`",
+            )  # fmt: skip
+        return found
 
     async def stored(self, work: Callable[Given, Found], *words: Given.args, **more: Given.kwargs) -> Found:
         """What the store answers, without holding up the loop."""
@@ -142,9 +157,30 @@ class Service:
         live, change = await asyncio.to_thread(_laid, bare, changes, self._left_out)
         await self.room.renew(bundle.version, change)
         self.live = live  # nothing is awaited in between: what is asked next counts by the new items
+        self.beside.follow(live, anew=True)
         self.tuner.fit(live.mix)
         self.cache.clear()
         self._count_items()
+
+    async def look_beside(self) -> None:
+        """Takes over what lies in the folder of bundles beside ours; until a new one is loaded, what stood under its
+        name before answers."""
+        found = await asyncio.to_thread(self.beside.found, self.live)
+        there = {live.version for live in found.values()}
+        if there == set(self.beside.folders) == self.room.beside and list(found) == list(self.beside.lives):
+            return
+        async with self._putting, self._editing:
+            wanted = replace(self.beside, lives=found)
+            try:
+                await self.room.hold(wanted.folders)
+            except EngineDown:
+                return  # it is tried again at the next look
+            except GenrecError as error:
+                return self.beside.refuse(found, self.room.beside, error)
+            wanted.follow(self.live)
+            self.beside = wanted
+            self.cache.clear()
+        say("bundles beside ours", models=sorted(found))
 
     async def tuned(self) -> None:
         """Looks what came of the slates under each setting of weights."""
@@ -164,6 +200,7 @@ class Service:
                 if self.room.unfit:
                     await self._leave_out()
                 await self.renew()
+                await self.look_beside()
                 if await self.stored(self.store.catalog_version) > self.live.edition:
                     await self.sync()
                 if self.tuner.due:
@@ -194,6 +231,7 @@ class Service:
         assert change is not None
         self.room.edit(change)
         self.live = live
+        self.beside.follow(live, anew=before is not None)
 
     def _count_items(self) -> None:
         there = int(self.live.available.sum())

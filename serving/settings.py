@@ -125,6 +125,10 @@ class ServeSettings(_Section):
     """Slates kept for the same request of a user without new events; 0 keeps none."""
     refresh_s: Positive = 5.0
     """Seconds between looks for catalog edits of other replicas, and for another bundle in the bundle's place."""
+    beside: Path | None = None
+    """Folder of further bundles of the same catalog, as adapters of one base: each is served by its folder's name, on
+    one copy of the weights that they have in common; what is put there or taken away counts without a restart. Only
+    torch."""
     page: bool = True
     """Whether `/` shows the page; its files need no key, all that it asks for does."""
     data: Path | None = None
@@ -138,6 +142,12 @@ class ServeSettings(_Section):
     limits: LimitSettings = LimitSettings()
     tune: TuneSettings = TuneSettings()
     """Weights that learn from clicks."""
+
+    @model_validator(mode="after")
+    def _one_process(self) -> ServeSettings:
+        if self.beside is not None and self.engine.kind != "torch":
+            raise ValueError("beside needs engine.kind=torch; vLLM serves LoRA by name from Python (docs/vllm.md)")
+        return self
 
 
 def settings_of(file: Path | None, overrides: Sequence[str], environment: Mapping[str, str]) -> ServeSettings:

@@ -120,7 +120,7 @@ async def _read(service: Service, grammar: Grammar, said: Sequence[_Said]) -> li
 
 async def talk(service: Service, asked: ChatRequest, past: Past, whole: Conversation) -> Talk:
     """The answer; raises what `slate` raises."""
-    live = service.live
+    live = service.of(asked.model)
     if whole.talk and not whole.vague:
         return Talk(small_talk(whole), whole, None, None)
     if whole.vague and not past.shown:
@@ -166,6 +166,7 @@ def wish(service: Service, asked: ChatRequest, whole: Conversation) -> SlateRequ
         diversity=(_DIVERSE if whole.surprise else 0.0) if asked.diversity is None else asked.diversity,
         explain=asked.explain,
         language=whole.language,
+        model=asked.model,
     )
 
 

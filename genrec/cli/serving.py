@@ -27,6 +27,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     keys: Keys = None,
     data: Annotated[Path | None, typer.Option(help="Prepared data whose users the server is to know.")] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="Folder of more bundles of this catalog, asked for by their folders' names.")
+    ] = None,
     config: ConfigFile = None,
     json: Annotated[bool, typer.Option("--json", help="Address and key as one line of JSON, once it answers.")] = False,
 ) -> None:
@@ -36,7 +39,7 @@ def serve(
     from genrec.programs import become_serving
 
     flags = {"store": store, "engine": engine, "host": host, "port": port, "keys": keys, "data": data}
-    flags |= {"config": config}
+    flags |= {"beside": beside, "config": config}
     given = [word for name, value in flags.items() if value is not None for word in (f"--{name}", str(value))]
     given += ["--json"] * json
     become_serving("serving", ["--bundle", str(bundle), *given, "--", *(overrides or ())])

@@ -13,6 +13,7 @@ from genrec.decoding.meter import Meter
 from genrec.decoding.torch_engine import TorchEngine
 from genrec.machine import best_device
 from genrec.model.base import pretrained
+from genrec.model.common import Common
 from genrec.model.prefixed import spoken
 from genrec.model.vocabulary import Vocabulary
 
@@ -26,15 +27,23 @@ class Loaded:
 
 
 def load(
-    bundle: Bundle, *, device: str | None = None, dtype: torch.dtype = torch.float32, meter: Meter | None = None
+    bundle: Bundle,
+    *,
+    device: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    meter: Meter | None = None,
+    common: Common | None = None,
 ) -> Loaded:
-    """The torch engine of a bundle, on the GPU where there is one."""
+    """The torch engine of a bundle, on the GPU where there is one; common: weights that it may share."""
     place = device or best_device()
     vocabulary = vocabulary_of(bundle)
     model = weights(bundle, dtype)
     if not getattr(model, "is_quantized", False):  # bitsandbytes places its weights itself and refuses to move them
         model = model.to(place)  # type: ignore[arg-type]
-    return Loaded(engine_of(model, vocabulary, bundle.manifest.context, meter), vocabulary)
+    engine = engine_of(model, vocabulary, bundle.manifest.context, meter)
+    if common is not None:
+        common.join(engine.model)
+    return Loaded(engine, vocabulary)
 
 
 def vocabulary_of(bundle: Bundle) -> Vocabulary:

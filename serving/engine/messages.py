@@ -50,7 +50,7 @@ def packed(mask: Bool) -> bytes:
 
 @dataclass(frozen=True)
 class Tell:
-    """Reasons for these items, please."""
+    """Reasons for these items, please; version: of the bundle that gives them, empty: the one in use."""
 
     number: int
     history: tuple[str, ...]
@@ -58,6 +58,7 @@ class Tell:
     deadline: float
     length: Length = "normal"
     language: str | None = None
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,24 @@ class Use:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Keep the bundles of these versions beside the one in use, and no others, please; each stands in its folder, and
+    those that are new get these changes of the catalog."""
+
+    number: int
+    folders: Mapping[str, str]
+    changes: tuple[Change, ...]
+    deadline: float
+
+
+@dataclass(frozen=True)
 class Ready:
-    """The bundle is loaded. seconds: how long that took."""
+    """The bundle is loaded. seconds: how long that took; beside: versions of those that are held beside it."""
 
     version: str
     seconds: float
     pid: int
+    beside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,8 @@ class Run:
 
 
 def _as_json(settings: ServeSettings) -> str:
-    return json.dumps({**settings.engine.model_dump(), "bundle": str(settings.bundle)})
+    beside = None if settings.beside is None else str(settings.beside)
+    return json.dumps({**settings.engine.model_dump(), "bundle": str(settings.bundle), "beside": beside})
 
 
 def _environment(settings: ServeSettings) -> dict[str, str]:

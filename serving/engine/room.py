@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from genrec.errors import GenrecError
-from serving.engine.messages import Broken, Change, Done, Failed, Load, Measured, Ready, Unchanged, Use
+from serving.engine.messages import Broken, Change, Done, Failed, Hold, Load, Measured, Ready, Unchanged, Use
 from serving.engine.process import Run, Template
 from serving.logs import say
 from serving.metrics import Metrics
@@ -90,6 +91,10 @@ class EngineRoom:
         self._version = version
         self._loaded = ""
         self.up = False
+        self.beside: frozenset[str] = frozenset()
+        """Versions of the bundles that the process holds beside the one in use."""
+        self._spoken: frozenset[str] = frozenset()
+        """Those, and the ones that requests in work may still name."""
         self.settled = asyncio.Event()
         """Set once the first start has ended, well or not."""
         self.broken: GenrecError | None = None
@@ -147,6 +152,25 @@ class EngineRoom:
             self._run.send(change)
         if self._run is not None and not self.up and self._loaded == version:
             self._begin(self._run)
+
+    async def hold(self, folders: Mapping[str, Path]) -> None:
+        """The process holds the bundles of these versions beside the one in use, and no others.
+
+        Raises EngineDown and GenrecErrors where one cannot be loaded: all is then as it was.
+        """
+        if not self.up:
+            raise EngineDown("down")
+        named, run = {version: str(folder) for version, folder in folders.items()}, self._run
+        await self._answered(
+            "hold", lambda number, deadline: Hold(number, named, tuple(self._edits), deadline),
+            self._settings.engine.start_s,
+        )  # fmt: skip
+        if run is self._run and self.up:
+            self._spoken, self.beside = self.beside | frozenset(folders), frozenset(folders)
+
+    def speaks(self, version: str) -> bool:
+        """Whether the process holds this bundle beside the one in use."""
+        return version in self._spoken
 
     def reconcile(self) -> None:
         """The server's own bundle lies in the place: a process that loaded what lay there before begins anew."""
@@ -224,6 +248,7 @@ class EngineRoom:
         run.pid = ready.pid
         say("the engine is up", bundle=ready.version, seconds=round(ready.seconds, 2), pid=run.pid)
         self._loaded = ready.version
+        self.beside = self._spoken = ready.beside
         if self._version in ("", ready.version):
             self._begin(run)
         self.settled.set()
@@ -255,6 +280,7 @@ class EngineRoom:
 
     def _fall(self, lived: float) -> None:
         self.up, self._loaded = False, ""
+        self.beside = self._spoken = frozenset()
         self._metrics.engine_up.set(0)
         held, self._held = self._held, {}
         self._metrics.engine_waiting.set(0)

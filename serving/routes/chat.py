@@ -10,10 +10,11 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
-from serving import problems
+from serving.live import Live
 from serving.past import Past, past_of
 from serving.routes.shared import Served, note, note_user, router
-from serving.schemas.chat import NAME, ChatCompletion, ChatRequest, Choice, Model, Models, Said, Understood, chunk
+from serving.schemas.chat import ChatCompletion, ChatRequest, Choice, Model, Models, Said, Understood, chunk
+from serving.schemas.shared import MODEL
 from serving.service import Service
 from serving.talking import Talk, held_of, talk, understand
 
@@ -31,29 +32,36 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 async def completions(asked: ChatRequest, request: Request, service: Served) -> Response | ChatCompletion:
     """The text names the items; `items` carries them, `constraints` what was understood, `followup` a question."""
     note_user(request, service, asked.user)
-    if asked.model not in (NAME, service.live.version):
-        return problems.answer(404, "no such model", allowed=f"{NAME}, {service.live.version}", param="model")
-    held = held_of(service.live, asked.understood)
-    past = await past_of(service, asked.user, asked.history, asked.without)
+    live = service.of(asked.model)
+    held = held_of(live, asked.understood)
+    past = await past_of(service, asked.user, asked.history, asked.without, live)
     done = await talk(service, asked, past, await understand(service, asked.messages, held))
-    answer = _completion(service, done, past)
+    answer = _completion(live, done, past)
     note(request, items=len(answer.items), degraded=answer.degraded, stream=asked.stream)
     if asked.stream:
         return StreamingResponse(_streamed(answer), media_type="text/event-stream")
     return answer
 
 
-@routes.get("/v1/models", response_model=Models, summary="Names that chat knows")
+@routes.get("/v1/models", response_model=Models, summary="Names that a request's model may be")
 async def models(service: Served) -> Models:
-    """`genrec`, and the version of the bundle that is behind it."""
-    return Models(data=[Model(id=name, created=service.started) for name in (NAME, service.live.version)])
+    """`genrec`, the version of the bundle that is behind it, and the bundles beside it by name."""
+    main = service.live
+    named = {MODEL: main, main.version: main, **service.beside.lives}
+    return Models(data=[_model(service, name, live) for name, live in named.items()])
 
 
-def _completion(service: Service, done: Talk, past: Past) -> ChatCompletion:
+def _model(service: Service, name: str, live: Live) -> Model:
+    ready = service.room.up and (not live.beside or service.room.speaks(live.version))
+    adapter = live.bundle.manifest.adapter
+    return Model(id=name, created=service.started, version=live.version, adapter=adapter, ready=ready)
+
+
+def _completion(live: Live, done: Talk, past: Past) -> ChatCompletion:
     made, whole = done.slate, done.whole
     return ChatCompletion(
         id=f"chatcmpl-{made.id if made is not None else 'question'}", created=int(time.time()),
-        model=service.live.version, choices=[Choice(message=Said(content=done.text))],
+        model=live.version, choices=[Choice(message=Said(content=done.text))],
         recommendation_id=made.id if made is not None else None,
         items=made.items if made is not None else [],
         constraints=Understood(

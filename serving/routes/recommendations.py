@@ -19,7 +19,8 @@ routes = router("recommendations", "recommend")
 async def recommendations(asked: SlateRequest, request: Request, service: Served) -> Slate:
     """Items that may come next, best first, with reasons. `id` is what feedback refers to."""
     note_user(request, service, asked.user_id)
-    made = await slate(service, asked, await past_of(service, asked.user_id, asked.history, asked.without))
+    past = await past_of(service, asked.user_id, asked.history, asked.without, service.of(asked.model))
+    made = await slate(service, asked, past)
     note(request, items=len(made.items), degraded=made.degraded)
     return made
 
@@ -28,9 +29,10 @@ async def recommendations(asked: SlateRequest, request: Request, service: Served
 async def explanations(asked: ExplanationRequest, request: Request, service: Served) -> Response | Explanations:
     """Reasons for items of your choice: which interactions speak for each, and what they share."""
     note_user(request, service, asked.user_id)
-    past = await past_of(service, asked.user_id, asked.history)
+    live = service.of(asked.model)
+    past = await past_of(service, asked.user_id, asked.history, live=live)
     try:
-        told = await reasons(service, past, asked.items, asked.length, asked.language)
+        told = await reasons(service, live, past, asked.items, asked.length, asked.language)
     except EngineDown:
         return problems.later("the language model is not available", service.settings.engine.rest_s)
-    return Explanations(items=told, model=service.live.version)
+    return Explanations(items=told, model=live.version)

@@ -10,9 +10,8 @@ from genrec.answers import RecommendedItem
 from genrec.chatting.request import Language
 from genrec.chatting.rules import Rule
 from serving.schemas.recommendations import MOST_RULES, NoMatch, Window
-from serving.schemas.shared import MOST_ITEMS, Answer, ItemId, UserId, Weight
+from serving.schemas.shared import MODEL, MOST_ITEMS, Answer, ItemId, UserId, Weight
 
-NAME = "genrec"
 """What clients may call the model; its version does, too."""
 _LONGEST = 20_000
 
@@ -86,8 +85,8 @@ class ChatRequest(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    model: str = Field(NAME, max_length=100)
-    """`genrec`, or the version of the bundle."""
+    model: str = Field(MODEL, max_length=100)
+    """One of /v1/models."""
     messages: list[Message] = Field(default=[], max_length=200)
     """Read from the first to the last; later messages revise earlier ones. At least one, or `understood`."""
     understood: Held | None = None
@@ -182,12 +181,18 @@ class ChatCompletion(Extras):
 
 
 class Model(Answer):
-    """A name that chat knows."""
+    """A name that `model` of a request may be."""
 
     id: str
     object: Literal["model"] = "model"
     created: int
     owned_by: str = "genrec"
+    version: str
+    """Of the bundle behind it (genrec's own)."""
+    adapter: str | None
+    """Kind of its adapter; nothing where the weights are whole (genrec's own)."""
+    ready: bool
+    """Whether the language model answers under this name; slates of the priors until it does (genrec's own)."""
 
 
 class Models(Answer):

@@ -9,7 +9,7 @@ from genrec.chatting.request import Language
 from genrec.chatting.rules import Rule
 from genrec.explaining import Length
 from genrec.interest.window import WindowPolicy
-from serving.schemas.shared import MOST_ITEMS, Answer, Body, ItemId, UserId, Weight
+from serving.schemas.shared import MODEL, MOST_ITEMS, Answer, Body, ItemId, ModelName, UserId, Weight
 
 MOST_RULES = 20
 
@@ -43,6 +43,8 @@ class SlateRequest(Body):
     a choice, and which filters are met."""
     language: Language | None = None
     """Of explanations; the bundle's own where it does not speak this one (`languages` of /v1/about)."""
+    model: ModelName = MODEL
+    """Which bundle ranks: one of /v1/models."""
 
     @model_validator(mode="after")
     def _one_history(self) -> SlateRequest:
@@ -98,6 +100,8 @@ class ExplanationRequest(Body):
     """short, normal or long."""
     language: Language | None = None
     """The bundle's own where it does not speak this one."""
+    model: ModelName = MODEL
+    """Which bundle gives them: one of /v1/models."""
 
     @model_validator(mode="after")
     def _one_history(self) -> ExplanationRequest:

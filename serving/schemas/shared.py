@@ -11,6 +11,9 @@ UserId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=
 ItemId = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PLAIN)]
 Weight = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 MOST_ITEMS = 1000
+MODEL = "genrec"
+"""What the main bundle is called."""
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_PLAIN)]
 
 
 class Body(BaseModel):

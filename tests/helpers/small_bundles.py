@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,8 +15,9 @@ from genrec.catalog import Catalog
 from genrec.items.index import ItemIndex
 from genrec.items.space import ItemSpace
 from genrec.items.text import TFIDF
-from genrec.model.adapters import LoraSettings, kind_of, unadapted, with_lora
+from genrec.model.adapters import Kind, LoraSettings, adapted, finish, kind_of, unadapted, with_lora
 from genrec.model.base import ScratchConfig, scratch
+from genrec.model.quantising import in_bits
 from genrec.model.vocabulary import Vocabulary, train_tokenizer
 from genrec.priors.content import Content
 from genrec.priors.popularity import Popular
@@ -26,6 +28,12 @@ from tests.helpers.tiny import TEXTS, lively, shake, small_index
 
 CONTEXT = 160
 WINDOW = 24
+SMALL = LoraSettings(rank=4, dropout=0)
+KINDS: dict[str, tuple[Kind, LoraSettings]] = {
+    "full": ("full", SMALL), "lora": ("lora", SMALL), "dora": ("lora", SMALL.model_copy(update={"dora": True})),
+    "adalora": ("adalora", SMALL), "ia3": ("ia3", SMALL), "prefix": ("prefix", SMALL), "prompt": ("prompt", SMALL),
+}  # fmt: skip
+"""Over whole weights; `qlora` is over others."""
 SHAPE = ScratchConfig(hidden=64, layers=2, heads=2, feed_forward=96, context=CONTEXT)  # heads of 32: the least there is
 
 
@@ -78,6 +86,21 @@ def written(out: Path, model: torch.nn.Module, vocabulary: Vocabulary, index: It
     return Bundle.write(
         out, manifest, catalog=Catalog.from_table(table), index=index, space=space, prompts=prompts, weights=weights
     )
+
+
+def of_kind(
+    name: str, out: Path, vocabulary: Vocabulary, index: ItemIndex, *, seed: int = 1, tied: bool = False
+) -> tuple[Bundle, int]:
+    """A bundle of this kind over the base of seed 0, moved as training would, and the bytes that were trained."""
+    rows = [int(token) for level in vocabulary.code_ids for token in level]
+    kind, settings = KINDS.get(name, ("qlora", SMALL))
+    base: Any = base_model(vocabulary, tied=tied)
+    model = adapted(in_bits(base, "nf4") if kind == "qlora" else base, kind, settings, 4, rows)
+    trained = sum(weight.nbytes for weight in model.parameters() if weight.requires_grad)
+    if isinstance(model, PeftModel):
+        shake(model, seed, scale=0.1)
+        finish(model)
+    return written(out, model, vocabulary, index), trained
 
 
 def small_world() -> tuple[ItemIndex, Vocabulary]:

@@ -26,6 +26,7 @@ class Unfit:
 def desk() -> Desk:
     found = object.__new__(Desk)
     found.recommender = Unfit()  # type: ignore[assignment]
+    found.beside, found._former = {}, {}
     found._meter = SimpleNamespace()  # type: ignore[assignment]
     return found
 
