@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import queue
 import shutil
 import signal
 import time
@@ -12,15 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from genrec import Recommender
 from genrec.bundle import Bundle
+from genrec.changing import ItemChange
 from genrec.errors import BundleError, ConfigError
 from genrec.sharing import copy_bundle
 from serving.beside import Beside, lying, opened
+from serving.engine.messages import Change, Done, Failed, Hold, Rank, packed
+from serving.engine.worker import Desk
 from serving.live import Live
-from serving.settings import settings_of
+from serving.settings import EngineSettings, settings_of
 from tests.helpers.running import Tiny
 from tests.helpers.server import Server
 from tests.helpers.small_bundles import of_kind, small_world, written
@@ -166,7 +172,7 @@ def test_one_comes_another_takes_its_place_and_it_goes_without_a_restart(server:
         shutil.rmtree(place)
         copy_bundle(made.beside / "lora", place)
         version = Bundle.open(place).version
-        wait_for(lambda: models(http)["late"]["version"] == version)
+        wait_for(lambda: models(http).get("late", {}).get("version") == version)
         assert ids(asked(http, "late")) == ids(asked(http, "lora"))
         shutil.rmtree(place)
         wait_for(lambda: "late" not in models(http))
@@ -184,20 +190,41 @@ def test_an_engine_that_died_comes_back_with_all_of_them(server: Server) -> None
         assert ids(asked(http, "qlora")) == before
 
 
-def test_a_new_item_is_recommended_under_every_name(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_new_item_is_recommended_by_those_that_are_there_and_those_that_come(tiny: Tiny, tmp_path: Path) -> None:
+    """At the engine's desk, whose bundles differ in version only."""
     bundle = Bundle.open(tiny.bundle)
     (tmp_path / "beside").mkdir()
-    bundle.extended(tmp_path / "beside" / "twin", lambda new: (new / "note").touch())  # of another version
-    settings = [f"beside={tmp_path / 'beside'}", "refresh_s=0.2", "drain_s=0"]
-    with Server(tiny.bundle, f"sqlite:///{tmp_path}/events.db", settings) as running, running.http() as http:
-        assert http.put("/v1/catalog/items/new", json={"fields": {"title": "A new film"}}).status_code == 200
-        history = list(bundle.catalog.item_ids[:3])
-        rule = {"field": "title", "op": "=", "value": "A new film"}
-        slates = [asked(http, name, history=history, filters=[rule]) for name in ("genrec", "twin")]
-        assert [ids(slate) for slate in slates] == [["new"], ["new"]]
-        bundle.extended(tmp_path / "beside" / "late", lambda new: (new / "later").touch())  # loaded after the edit
-        wait_for(lambda: models(http).get("late", {}).get("ready", False))
-        assert ids(asked(http, "late", history=history, filters=[rule])) == ["new"]
+    twin = bundle.extended(tmp_path / "beside" / "twin", lambda new: (new / "note").touch())
+    late = bundle.extended(tmp_path / "beside" / "late", lambda new: (new / "later").touch())
+    shutil.move(late.folder, tmp_path / "late")
+    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    settings = EngineSettings(device="cpu", threads=1).model_dump()
+    desk = Desk({**settings, "bundle": str(tiny.bundle), "beside": str(tmp_path / "beside")}, waiting)
+    assert list(desk.beside) == [twin.version]
+    edit = Change((ItemChange("new", {"title": "A new film"}),), 1)
+    assert list(desk.work([edit])) == []
+    folders = {twin.version: str(twin.folder), late.version: str(tmp_path / "late")}
+    assert list(desk.work([Hold(1, folders, (edit,), math.inf)])) == []
+    assert list(desk.work([waiting.get(timeout=60)])) == [Done(1, None)]
+
+    items = len(bundle.catalog) + 1
+    only = packed(np.arange(items) == items - 1)
+    history = tuple(bundle.catalog.item_ids[:3])
+    versions = ["", bundle.version, twin.version, late.version]
+    asks = [
+        Rank(n, history, 3, only, items, None, False, math.inf, 1, "", version=one) for n, one in enumerate(versions)
+    ]
+    replies = list(desk.work([*asks]))
+    assert [[item.id for item in reply.value.items] for reply in replies] == [["new"]] * 4
+    assert {reply.number: reply.value.model for reply in replies} == dict(enumerate([bundle.version, *versions[1:]]))
+
+    (reply,) = desk.work([Rank(9, history, 3, only, items, None, False, math.inf, 1, "", version="of nobody")])
+    assert isinstance(reply, Failed)
+    assert list(desk.work([Hold(2, {late.version: ""}, (), math.inf)])) == []
+    assert list(desk.work([waiting.get(timeout=60)])) == [Done(2, None)]
+    assert list(desk.beside) == [late.version]
+    (reply,) = desk.work([asks[2]])  # in work when its bundle went
+    assert [item.id for item in reply.value.items] == ["new"]
 
 
 def test_what_cannot_be_served_by_name(made: Made, tmp_path: Path) -> None:
