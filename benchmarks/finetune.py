@@ -5,8 +5,9 @@
 
 Claims: finetune.tokens_over_hf (tokens that are no padding a second, ours over transformers' Trainer with its defaults,
 same model, data, batch and loss; median of interleaved pairs), finetune.dryrun_error (what a dry run says of a run's
-seconds, apart from what it takes). All times are seconds of the processor, one thread, so that others on the machine do
-not count.
+seconds, apart from what it takes), finetune.lora_over_base_low and finetune.merge_error (part kinds: every kind of
+adapter on one base and one task, `benchmarks/_finetune_kinds.py`). All times are seconds of the processor, one thread,
+so that others on the machine do not count.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import torch
 from datasets import Dataset
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel, Trainer, TrainingArguments
 
+from benchmarks._finetune_kinds import Size, kinds
 from benchmarks._finetune_world import Films, films
 from genrec.benchmarking import RESULTS, Claim, claim, write_results
 from genrec.examples import Examples
@@ -42,18 +44,26 @@ PAIRS = 3
 def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(1)
-    world = films(arguments.users, arguments.cases, SHAPE)
-    parts: dict[str, Callable[[Films], tuple[Figures, list[Claim]]]] = {
-        "speed": speed, "dryrun": dryrun,
-    }  # fmt: skip
-    for name in [arguments.part] if arguments.part else parts:
-        figures, claims = parts[name](world)
-        config = {"users": arguments.users, "cases": arguments.cases, "batch": BATCH, name: figures}
-        write_results("finetune", config, claims, arguments.out, keep=True)
+    for name in [arguments.part] if arguments.part else PARTS:
+        figures, claims = PARTS[name](arguments)
+        write_results("finetune", {name: figures}, claims, arguments.out, keep=True)
 
 
-def speed(world: Films) -> tuple[Figures, list[Claim]]:
+def _world(arguments: argparse.Namespace) -> Films:
+    return films(arguments.users, arguments.cases, SHAPE)
+
+
+def compare(arguments: argparse.Namespace) -> tuple[Figures, list[Claim]]:
+    if arguments.kept is not None:
+        arguments.kept.mkdir(parents=True, exist_ok=True)
+        return kinds(Size(), arguments.kept)
+    with tempfile.TemporaryDirectory() as kept:
+        return kinds(Size(), Path(kept))
+
+
+def speed(arguments: argparse.Namespace) -> tuple[Figures, list[Claim]]:
     """Both loops from the same weights over the same epoch, in turn."""
+    world = _world(arguments)
     tokens = len(world.train.inputs.items)
     taken: dict[str, list[float]] = {"ours": [], "transformers": []}
     losses: dict[str, float] = {}
@@ -64,7 +74,14 @@ def speed(world: Films) -> tuple[Figures, list[Claim]]:
             losses[name] = _loss(world, model)
     ratios = [plain / ours for ours, plain in zip(taken["ours"], taken["transformers"], strict=True)]
     rates = {name: tokens / statistics.median(seconds) for name, seconds in taken.items()}
-    figures = {"tokens": tokens, "tokens_per_second": rates, "ratios": ratios, "validation_loss_after": losses}
+    figures = {
+        "users": arguments.users,
+        "batch": BATCH,
+        "tokens": tokens,
+        "tokens_per_second": rates,
+        "ratios": ratios,
+        "validation_loss_after": losses,
+    }
     value, note = statistics.median(ratios), "float32, 1 thread, seconds of the processor"
     return figures, [
         claim(
@@ -120,9 +137,9 @@ def _loss(world: Films, model: PreTrainedModel) -> float:
     return statistics.fmean(found)
 
 
-def dryrun(world: Films) -> tuple[Figures, list[Claim]]:
+def dryrun(arguments: argparse.Namespace) -> tuple[Figures, list[Claim]]:
     """Foretold and taken, of two epochs with three evaluations, three times in turn."""
-    pairs = []
+    world, pairs = _world(arguments), []
     for _ in range(3):
         settings = _settings(epochs=2, evaluations=3, patience=9)
         with tempfile.TemporaryDirectory() as run:
@@ -142,16 +159,24 @@ def dryrun(world: Films) -> tuple[Figures, list[Claim]]:
         pairs.append({"foretold": told.seconds + told.evaluating, "taken": taken, "updates": told.updates})
     errors = [abs(one["foretold"] / one["taken"] - 1) for one in pairs]
     value = statistics.median(errors)
-    return {"pairs": pairs}, [
+    return {"users": arguments.users, "cases": arguments.cases, "batch": BATCH, "pairs": pairs}, [
         claim("finetune.dryrun_error", value, "share", "<=", 0.2, n=3, low=min(errors), high=max(errors), note="time")
     ]
 
 
+PARTS: dict[str, Callable[[argparse.Namespace], tuple[Figures, list[Claim]]]] = {
+    "speed": speed, "dryrun": dryrun, "kinds": compare,
+}  # fmt: skip
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=["speed", "dryrun"], help="only this one")
+    parser.add_argument("--part", choices=list(PARTS), help="only this one")
     parser.add_argument("--users", type=int, default=20, help="simulated viewers")
     parser.add_argument("--cases", type=int, default=30, help="validation cases")
+    parser.add_argument(
+        "--kept", type=Path, help="kinds: folder that keeps what was measured, so that a later call goes on"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result file")
     return parser.parse_args()
 
