@@ -219,7 +219,7 @@ def _over(mine: list[float], theirs: list[float], users: list[str]) -> Figures:
 
 
 def _kept_and_merged(task: Task, name: str, model: PreTrainedModel | PeftModel) -> Figures:
-    """bytes: of the file to keep, with the rows that some kinds leave in the base; merge_error: nats, None: no merge."""
+    """bytes: of the file to keep, with rows that some kinds leave in the base; merge_error: nats, None: no merge."""
     if not isinstance(model, PeftModel):
         return {"bytes": sum(weight.nbytes for weight in model.parameters()), "merge_error": None}
     with tempfile.TemporaryDirectory() as place:
