@@ -6,8 +6,9 @@
 Claims: finetune.tokens_over_hf (tokens that are no padding a second, ours over transformers' Trainer with its defaults,
 same model, data, batch and loss; median of interleaved pairs), finetune.dryrun_error (what a dry run says of a run's
 seconds, apart from what it takes), finetune.lora_over_base_low and finetune.merge_error (part kinds: every kind of
-adapter on one base and one task, `benchmarks/_finetune_kinds.py`). All times are seconds of the processor, one thread,
-so that others on the machine do not count.
+adapter on one base and one task, `benchmarks/_finetune_kinds.py`), finetune.matmul_share (part peak: of the measured
+rate of a large product, on a GPU where there is one). Times of a CPU are seconds of the processor, one thread, so that
+others on the machine do not count.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from datasets import Dataset
 from transformers import DataCollatorForSeq2Seq, PreTrainedModel, Trainer, TrainingArguments
 
 from benchmarks._finetune_kinds import Size, kinds
+from benchmarks._finetune_peak import peak
 from benchmarks._finetune_world import Films, films
 from genrec.benchmarking import RESULTS, Claim, claim, write_results
 from genrec.examples import Examples
@@ -165,7 +167,7 @@ def dryrun(arguments: argparse.Namespace) -> tuple[Figures, list[Claim]]:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], tuple[Figures, list[Claim]]]] = {
-    "speed": speed, "dryrun": dryrun, "kinds": compare,
+    "speed": speed, "dryrun": dryrun, "kinds": compare, "peak": lambda asked: peak(asked.users),
 }  # fmt: skip
 
 

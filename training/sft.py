@@ -32,6 +32,7 @@ from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.terminal import guarded
 from genrec.tuning import watching
+from genrec.tuning.card import Ran
 from genrec.tuning.distilling import TrieDistillation
 from genrec.tuning.learnt import cross_entropy, flattened
 from genrec.tuning.mixture import mixture
@@ -43,6 +44,7 @@ from genrec.tuning.resuming import begin, forget, last_checkpoint, refuse_resumi
 from genrec.tuning.sequence import sequence_prior
 from genrec.tuning.settings import SftSettings
 from genrec.tuning.splits import newest, split_of
+from genrec.tuning.tracking import emitted, refuse_missing
 from genrec.tuning.trainer import Loss, processes, trainer
 
 log = logging.getLogger("genrec.sft")
@@ -56,6 +58,7 @@ def main() -> None:
     run = arguments.run or arguments.out.with_name(arguments.out.name + "-run")
     refuse_foreign(arguments.out)
     refuse_resuming(settings, arguments.resume)
+    refuse_missing(settings.track)
     if not arguments.dry_run:
         return train(arguments, settings, run)
     arguments.cache = arguments.resume = None
@@ -100,7 +103,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
     asking = NextItemPrompt(prompts, vocabulary, index, window)
     refuse_overlong(asking, context_of(model))
     if processes().is_main_process:
-        begun = settings.model_dump(mode="json", exclude={"optimiser", "window"})
+        begun = settings.model_dump(mode="json", exclude={"optimiser", "window", "track"})
         begun |= {"seed": settings.optimiser.seed, "window": window}
         begin(run, begun | {"index": index.version, "data": data_hash(split.train)})
 
@@ -113,7 +116,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
             beside.model.to(processes().device), index.trie, index.codes, vocabulary.code_ids, taught
         )
 
-    # Training, with early stopping on validation; checkpoints and TensorBoard logs in the run's folder.
+    # Training, with early stopping on validation; checkpoints and curves in the run's folder.
     examples = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed, library)
     seen = sample(split.valid, settings.optimiser.valid_cases, settings.optimiser.seed)
     valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, asking.window)
@@ -138,10 +141,13 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
         run,
         passes=passes,
         loss=loss,
+        track=settings.track,
     )
+    before = time.monotonic()
     with flattened(model) if loss is not None else nullcontext():
         resumed = last_checkpoint(run) if arguments.resume else None
         watching.run(sft, "training", settings.optimiser.max_seconds, resumed)
+    ran = Ran(time.monotonic() - before, peak(), sft.state.global_step, emitted(sft))
     merge_rows(model)
     finish(model)
     log.info("trained after %.0f s, at most %.2f GiB", time.monotonic() - started, peak() / 2**30)
@@ -152,7 +158,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
 
     # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
     if sft.is_world_process_zero():
-        bundle = save(arguments.out, settings, model, asking, data, split, built, beside, parent or None)
+        bundle = save(arguments.out, settings, model, asking, data, split, built, beside, parent or None, ran)
         log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
 
 

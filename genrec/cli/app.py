@@ -18,7 +18,14 @@ EXIT_CODES = (
 )
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Data": (data.prepare, data.validate, data.index),
-    "Models": (training.train, training.train_chat, refreshing.refresh, measuring.evaluate, measuring.plot),
+    "Models": (
+        training.train,
+        training.train_chat,
+        training.search,
+        refreshing.refresh,
+        measuring.evaluate,
+        measuring.plot,
+    ),
     "Answers": (answers.recommend, answers.explain, drift.drift, serving.chat),
     "Service": (serving.serve, serving.key),
     "Bundles": (bundles.copy, bundles.push, bundles.export, training.shrink),

@@ -32,6 +32,9 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it will take and show examples; write nothing.")
     ] = False,
+    track: Annotated[
+        str | None, typer.Option(help="Where curves go: tensorboard (as the settings say), wandb or trackio.")
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress bars.")] = False,
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Time to aim at for all of it; default: as the settings say.")
@@ -49,7 +52,8 @@ def train(
     arguments += ["--run", str(run)] if run else []
     arguments += ["--resume"] * resume + ["--quiet"] * quiet + ["--dry-run"] * dry_run
     limits = [] if minutes is None else time_limits(60 * minutes)
-    run_training("sft.py", [*arguments, "--", *limits, *(overrides or ())])
+    tracked = [] if track is None else [f"track={track}"]
+    run_training("sft.py", [*arguments, "--", *limits, *tracked, *(overrides or ())])
     if dry_run:
         return
     _tell(out, json, f'next: genrec recommend --bundle {out} --history "a title; another title"')
@@ -97,6 +101,29 @@ def train_chat(
     arguments += ["--quiet"] * quiet
     run_training("chat.py", [*arguments, "--", *(overrides or ())])
     _tell(out or bundle, json, f"next: genrec chat --bundle {out or bundle}")
+
+
+def search(
+    data: DataFolder,
+    space: Annotated[Path, typer.Option(help="YAML of what is open: setting: [choices], or {low, high, log}.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the study, its trials and best.yaml.")],
+    overrides: Overrides = None,
+    config: ConfigFile = None,
+    trials: Annotated[int, typer.Option(min=1, help="Trials in all, those of earlier calls among them.")] = 20,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Time for this call; the trial under way is then cut off.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the proposals.")] = 0,
+) -> None:
+    """Looks for better settings on validation; goes on where it was when it is called again. The best are in best.yaml,
+    for `genrec train --config`. Runs training/search.py."""
+    require("train")
+    from genrec.programs import run_training
+
+    arguments = ["--data", str(data), "--space", str(space), "--out", str(out), "--trials", str(trials)]
+    arguments += ["--config", str(config)] if config else []
+    arguments += ["--seconds", str(60 * minutes)] if minutes is not None else []
+    run_training("search.py", [*arguments, "--seed", str(seed), "--", *(overrides or ())])
 
 
 def _tell(made: Path, json: bool, line: str) -> None:

@@ -1,6 +1,13 @@
-"""The model card of a bundle, in Markdown. Says what was measured, nothing else."""
+"""The model card of a bundle, in Markdown. Says what was measured and how it was trained, nothing else."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
 
 from genrec.bundle import Manifest
 
@@ -16,11 +23,12 @@ a catalog of {items:,} items; `model/` loads with transformers{adapter}, the who
 | what | value |
 |---|---|
 | base | {base} |
-| split | {split}; data hash `{data_hash}`; seed {seed} |
+| data | hash `{data_hash}` of the training interactions, which are no part of the bundle |
+| split | {split}{shares}; seed {seed} |
 | window | {window} items |
 | priors | {priors} |
-
-## Measured on validation (full ranking, seen items masked, bootstrap interval)
+{run}
+## Measured on validation (full ranking, seen items masked, 95 % bootstrap interval{cases})
 
 | metric | value | 95 % |
 |---|---|---|
@@ -28,16 +36,40 @@ a catalog of {items:,} items; `model/` loads with transformers{adapter}, the who
 
 ## Limits
 
-It knows the people and the time of its training data and repeats their bias; the validation figures above were used to
-choose settings, so expect a little less. Test figures come from `genrec evaluate`.
-"""
+- It knows the people and the time of its training data and repeats their bias: what few chose is recommended little.
+- It ranks the items of its catalog and no others; one that came later is placed by its text alone.
+- The validation figures above were used to choose settings, so expect a little less. Test figures come from
+  `genrec evaluate`; nothing was measured for groups of people apart from each other.
+- Its words are for reasons and requests about this catalog, in {languages}; it is no assistant.
+{settings}"""
 
 
-def model_card(manifest: Manifest, events: int, users: int, items: int) -> str:
+@dataclass(frozen=True)
+class Ran:
+    """A training run: seconds, most bytes held, steps, kilograms of CO₂ equivalents where they were estimated."""
+
+    seconds: float
+    memory: int
+    steps: int
+    carbon: float | None = None
+
+
+def model_card(
+    manifest: Manifest,
+    events: int,
+    users: int,
+    items: int,
+    *,
+    cases: int | None = None,
+    settings: BaseModel | None = None,
+    ran: Ran | None = None,
+) -> str:
+    """cases: that the metrics stand on; settings: of the run, of which those are told that differ from the defaults."""
     rows = [
         f"| {name} | {one['value']:.4f} | {one['low']:.4f} to {one['high']:.4f} |"
         for name, one in manifest.metrics.items()
     ]
+    shares = ", ".join(f"{name} {value}" for name, value in manifest.split_settings.items() if name != "kind")
     return _CARD.format(
         events=events,
         users=users,
@@ -45,14 +77,41 @@ def model_card(manifest: Manifest, events: int, users: int, items: int) -> str:
         adapter=" and `adapter/` with peft" if manifest.adapter else "",
         base=manifest.base + (f" at {manifest.revision}" if manifest.revision else ""),
         split=manifest.split,
+        shares=f" ({shares})" if shares else "",
         data_hash=manifest.data_hash,
         seed=manifest.seed,
         window=manifest.window,
         priors=_priors(manifest),
         metrics="\n".join(rows),
+        cases="" if cases is None else f", {cases:,} cases",
+        languages=" and ".join([manifest.language, *manifest.reasons_in]),
+        run="" if ran is None else "".join(f"| {name} | {value} |\n" for name, value in _ran(ran)),
+        settings="" if settings is None else _settings(settings),
     )
 
 
 def _priors(manifest: Manifest) -> str:
     said = ", ".join(f"{name} {weight:g}" for name, weight in manifest.prior_weights.items()) or "none"
     return said if manifest.model_ranks else f"{said}; they rank without the model, which added nothing on validation"
+
+
+def _ran(ran: Ran) -> Iterator[tuple[str, str]]:
+    yield "training", f"{ran.steps:,} steps in {ran.seconds:.0f} s, at most {ran.memory / 2**30:.1f} GiB"
+    if ran.carbon is not None:
+        yield "carbon", f"{1000 * ran.carbon:.2f} g CO₂ equivalents, estimated by codecarbon"
+
+
+def _settings(settings: BaseModel) -> str:
+    told = [f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in _changed(settings)]
+    listed = "\n".join(told or ["(none)"])
+    return f"\n## Settings that differ from the defaults\n\n```text\n{listed}\n```\n"
+
+
+def _changed(settings: BaseModel, path: str = "") -> Iterator[tuple[str, Any]]:
+    """section.key and value, as the command line takes them."""
+    for name, field in type(settings).model_fields.items():
+        value, usual = getattr(settings, name), field.get_default(call_default_factory=True)
+        if isinstance(value, BaseModel):
+            yield from _changed(value, f"{path}{name}.")
+        elif value != usual:
+            yield f"{path}{name}", value

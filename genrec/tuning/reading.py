@@ -42,7 +42,8 @@ from genrec.ragged import Int64, Ragged
 from genrec.tuning import watching
 from genrec.tuning.learnt import Padded, cross_entropy, flattened
 from genrec.tuning.muon import muon
-from genrec.tuning.trainer import Board, Deadline, refuse_several
+from genrec.tuning.tracking import trackers
+from genrec.tuning.trainer import Deadline, refuse_several
 
 _HAN = Regex("[\u4e00-\u9fff]")
 
@@ -209,7 +210,7 @@ def teach(model: PreTrainedModel | PeftModel, examples: Examples, settings: Read
         dataloader_pin_memory=torch.cuda.is_available(),
     )  # fmt: skip
     refuse_several(arguments)
-    callbacks: list[TrainerCallback] = [Board(run / "tensorboard")]
+    callbacks: list[TrainerCallback] = [*trackers("tensorboard", run)]
     callbacks += [Deadline(optimiser.max_seconds)] if optimiser.max_seconds is not None else []
     rates = (optimiser.learning_rate, optimiser.weight_decay, arguments.adam_beta2)
     stepped = None if isinstance(model, PeftModel) else muon(model, *rates)

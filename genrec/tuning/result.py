@@ -42,7 +42,7 @@ from genrec.priors import Collaborative, Content, Mix, Popular, Prior, Recent, S
 from genrec.priors.stand_ins import StandIns
 from genrec.priors.stored import Stored, save_priors
 from genrec.splitting import Cases, Split
-from genrec.tuning.card import model_card
+from genrec.tuning.card import Ran, model_card
 from genrec.tuning.lifting import fitted_lift, lift_alone
 from genrec.tuning.model import context_of
 from genrec.tuning.settings import SftSettings
@@ -71,8 +71,9 @@ def save(
     built: Built,
     sequence: Sequential | None = None,
     parent: Bundle | None = None,
+    ran: Ran | None = None,
 ) -> Bundle:
-    """Writes the bundle, with prior weights chosen and metrics measured on validation."""
+    """Writes the bundle, with prior weights chosen and metrics measured on validation; ran: for its card."""
     assert isinstance(asking.vocabulary, Vocabulary)
     histories = split.train.histories(split.item_ids)
     valid = sample(split.valid, WEIGHED, settings.optimiser.seed)
@@ -115,7 +116,9 @@ def save(
         space=built.space,
         prompts=asking.prompts,
         weights=lambda folder: _write(folder, model, asking.vocabulary, priors, mix.fresh, detector),
-        card=model_card(manifest, len(split.train), len(histories), len(data.catalog)),
+        card=model_card(
+            manifest, len(split.train), len(histories), len(data.catalog), cases=len(valid), settings=settings, ran=ran
+        ),
     )
 
 

@@ -1,7 +1,8 @@
 """Search over training settings: optuna proposes, runs of training/sft.py answer with validation NDCG@10.
 
-Every trial is kept in the folder's study.db, so a search that was stopped goes on; one that trails the others at the
-same point of its training is ended early. Sees validation only. Does not know how a run trains.
+Every trial is kept in the folder's study.db, so a search that was stopped goes on: what was under way, or cut off when
+the time was up, is tried again first. A trial that trails the others at the same point of its training is ended early.
+Sees validation only. Does not know how a run trains.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, model_v
 
 from genrec.bundle import Bundle
 from genrec.errors import BundleError, ConfigError
+from genrec.tuning.learnt import NDCG
 from genrec.tuning.resuming import last_checkpoint
 
 OBJECTIVE = "validation ndcg@10"
 _POLL_S = 0.5
 _STARTUP = 4  # trials that are never pruned, so that there is something to trail
+_CUT = "cut"  # attribute of a trial that says nothing of its settings: it had no time to end
 
 
 class Range(BaseModel):
@@ -70,10 +73,13 @@ class Search:
     seed: int = 0
 
     def run(self, trials: int, seconds: float | None = None, say: Callable[[str], object] = print) -> optuna.Study:
-        """Goes on until so many trials have ended in all, or the time is up; no trial is begun after that."""
+        """Goes on until so many trials have ended in all, or the time is up; the one under way is then cut off."""
         study, ends = self.study(), math.inf if seconds is None else time.monotonic() + seconds
-        while sum(one.state.is_finished() for one in study.trials) < trials and time.monotonic() < ends:
-            study.optimize(self._tried, n_trials=1, catch=(TrialFailed,))
+        for one in study.get_trials(states=[TrialState.RUNNING]):  # of a search that was killed
+            _cut(study, one)
+            study.tell(one.number, state=TrialState.FAIL)
+        while _ended(study) < trials and time.monotonic() < ends:
+            study.optimize(lambda trial: self._tried(study, trial, ends), n_trials=1, catch=(TrialFailed,))
             say(line(study.trials[-1]))
         return study
 
@@ -83,9 +89,10 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
             storage=f"sqlite:///{self.folder / 'study.db'}", study_name="genrec", direction="maximize",
-            load_if_exists=True, sampler=optuna.samplers.TPESampler(seed=self.seed),
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP),
+            load_if_exists=True, pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP),
         )  # fmt: skip
+        # With the same dice a search that goes on would propose again what it has proposed.
+        study.sampler = optuna.samplers.TPESampler(seed=self.seed + len(study.trials))
         mine = self.space.model_dump(mode="json")
         if study.user_attrs.setdefault("space", mine) != mine:
             raise ConfigError(
@@ -95,7 +102,7 @@ class Search:
         study.set_user_attr("space", mine)
         return study
 
-    def _tried(self, trial: Trial) -> float:
+    def _tried(self, study: optuna.Study, trial: Trial, ends: float) -> float:
         place, chosen = self.folder / f"trial-{trial.number}", self.space.draw(trial)
         words = [*self.command, "--out", str(place / "bundle"), "--run", str(place / "run"), "--quiet", *self.fixed]
         words += [f"{name}={json.dumps(value)}" for name, value in chosen.items()]
@@ -103,28 +110,49 @@ class Search:
         with (place / "log.txt").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(words, stdout=log, stderr=log)
             try:
-                self._watch(trial, process, place / "run")
+                self._watch(trial, process, place / "run", ends)
+            except OutOfTime:
+                _cut(study, study.trials[trial.number])
+                raise
             finally:
                 process.kill()
                 process.wait()
         shutil.rmtree(place / "run", ignore_errors=True)
         return _quality(place / "bundle")
 
-    def _watch(self, trial: Trial, process: subprocess.Popen[bytes], run: Path) -> None:
-        """Until it ends; raises TrialPruned where its validation loss trails."""
+    def _watch(self, trial: Trial, process: subprocess.Popen[bytes], run: Path, ends: float) -> None:
+        """Until it ends; raises TrialPruned where its validation trails, OutOfTime."""
         told = 0
         while process.poll() is None:
             time.sleep(_POLL_S)
-            for step, loss in _losses(run):
+            if time.monotonic() > ends:
+                raise OutOfTime
+            for step, quality in _evaluations(run):
                 if step > told:
                     told = step
-                    trial.report(-loss, step)
+                    trial.report(quality, step)
                     if trial.should_prune():
                         raise optuna.TrialPruned
 
 
 class TrialFailed(Exception):
     """A run ended without a bundle; its log says why."""
+
+
+class OutOfTime(TrialFailed):
+    """The search's time was up before the run had ended."""
+
+
+def _cut(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    """It does not count, and its settings come first when the search goes on."""
+    study.set_user_attr(_CUT, [*study.user_attrs.get(_CUT, []), trial.number])
+    if trial.params:
+        study.enqueue_trial(trial.params)
+
+
+def _ended(study: optuna.Study) -> int:
+    cut = study.user_attrs.get(_CUT, [])
+    return sum(one.state.is_finished() and one.number not in cut for one in study.trials)
 
 
 def line(trial: optuna.trial.FrozenTrial) -> str:
@@ -158,8 +186,9 @@ def _drawn(trial: Trial, name: str, one: Range | Sequence[JsonValue]) -> Any:
     return trial.suggest_float(name, one.low, one.high, log=one.log)
 
 
-def _losses(run: Path) -> Iterator[tuple[int, float]]:
-    """Evaluations so far, from the newest checkpoint: number, counted from 1 as step sizes differ, and loss."""
+def _evaluations(run: Path) -> Iterator[tuple[int, float]]:
+    """Evaluations so far, from the newest checkpoint: number, counted from 1 as step sizes differ, and what the trainer
+    keeps its best weights by: NDCG@10 of what is learnt where it is measured, else less loss."""
     newest = last_checkpoint(run)
     if newest is None:
         return
@@ -167,7 +196,8 @@ def _losses(run: Path) -> Iterator[tuple[int, float]]:
         state = json.loads((Path(newest) / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):  # it is being written, or was just removed
         return
-    found = [entry["eval_loss"] for entry in state["log_history"] if "eval_loss" in entry]
+    entries = [entry for entry in state["log_history"] if "eval_loss" in entry]
+    found = [entry.get(f"eval_{NDCG}", -entry["eval_loss"]) for entry in entries]
     yield from enumerate(found, 1)
 
 

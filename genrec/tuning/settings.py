@@ -142,6 +142,8 @@ class SftSettings(BaseModel):
     follow: bool = True
     """Whether the bundle gets a detector of changes of interest, for timelines, where the log is large enough and
     the catalog not too large."""
+    track: Literal["tensorboard", "wandb", "trackio"] = "tensorboard"
+    """Where the curves go: TensorBoard's files in the run's folder, Weights & Biases or trackio."""
     items: ItemSettings = ItemSettings()
     split: SplitSettings = SplitSettings()
     sequence: SequenceSettings = SequenceSettings()

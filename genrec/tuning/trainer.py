@@ -1,4 +1,4 @@
-"""trl's and transformers' trainers as they are, configured: early stopping, checkpoints, TensorBoard, a time limit.
+"""trl's and transformers' trainers as they are, configured: early stopping, checkpoints, curves, a time limit.
 
 Knows no task. A loss of one's own goes to transformers' trainer, because trl's would run the model twice for it.
 """
@@ -25,7 +25,6 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.integrations.integration_utils import TensorBoardCallback
 from trl.trainer.sft_config import SFTConfig
 
 from genrec.errors import ConfigError
@@ -36,6 +35,7 @@ from genrec.tuning.learnt import NDCG, Padded, gains, mean_gain
 from genrec.tuning.muon import muon
 from genrec.tuning.order import OrderedSFTTrainer, OrderedTrainer
 from genrec.tuning.settings import OptimiserSettings
+from genrec.tuning.tracking import PROJECT, Tracker, trackers
 
 # transformers renamed the field after 5.19, the last version that vLLM 0.32 takes
 _RENAMED = "activation_checkpointing" in SFTConfig.__dataclass_fields__
@@ -80,14 +80,6 @@ class Deadline(TrainerCallback):
             control.should_evaluate = control.should_save = control.should_training_stop = True
 
 
-class Board(TensorBoardCallback):
-    """TensorBoard logs in this folder; transformers would ask the environment, which is one for all runs."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.logging_dir = str(folder)
-
-
 def trainer(
     model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -98,15 +90,16 @@ def trainer(
     *,
     passes: float,
     loss: Loss | None = None,
+    track: Tracker = "tensorboard",
 ) -> Trainer:
     """A trainer whose best weights on validation are in the model when it ends: by NDCG@10 of what is learnt where a
     loss is given, else by the loss.
 
-    run: folder of checkpoints and TensorBoard logs; passes: over all of `train`, which may hold several epochs;
-    loss: called with the logits of what is learnt and the labels, in place of cross-entropy under trl's fused head;
-    the model must then train under `tuning.learnt.flattened`.
+    run: folder of checkpoints and TensorBoard logs; track: where curves go; passes: over all of `train`, which may hold
+    several epochs; loss: called with the logits of what is learnt and the labels, in place of cross-entropy under trl's
+    fused head; the model must then train under `tuning.learnt.flattened`.
     """
-    callbacks = [EarlyStoppingCallback(settings.patience), Board(run / "tensorboard"), *Budget.of(model)]
+    callbacks = [EarlyStoppingCallback(settings.patience), *trackers(track, run), *Budget.of(model)]
     if settings.max_seconds is not None:
         callbacks.append(Deadline(settings.max_seconds))
     parts: dict[str, Any] = {
@@ -172,7 +165,9 @@ def _arguments(settings: OptimiserSettings, run: Path, passes: float, every: int
         metric_for_best_model="eval_loss",
         logging_steps=max(1, every // 4),
         use_cpu=processes().device.type == "cpu",
-        report_to="none",
+        report_to="none",  # but by the callbacks
+        run_name=run.name,
+        project=PROJECT,
         seed=settings.seed,
         data_seed=settings.seed,
         # Examples come as token numbers with their labels.

@@ -15,9 +15,10 @@ from genrec.prompting import load_prompts
 from genrec.ragged import Ragged
 from genrec.resources import folder
 from genrec.splitting import Cases
-from genrec.tuning.card import model_card
+from genrec.tuning.card import Ran, model_card
 from genrec.tuning.model import refuse_overlong
 from genrec.tuning.result import data_hash, fit_priors, sample
+from genrec.tuning.settings import OptimiserSettings, SftSettings
 from tests.helpers.toyworld import Letters, grid
 
 CASES = Cases(
@@ -99,7 +100,27 @@ def test_the_card_says_what_was_measured() -> None:
     ):
         assert said in card
     assert "peft" not in model_card(manifest.model_copy(update={"adapter": None}), 1, 1, 1)
+<<<<<<< HEAD
     assert "without the model" not in card
     assert "content 0.4; they rank without the model" in model_card(
         manifest.model_copy(update={"model_ranks": False}), 1, 1, 1
     )
+=======
+
+
+def test_the_card_says_how_it_was_trained() -> None:
+    manifest = Manifest(
+        base="scratch", window=9, context=64, split="global time", data_hash="d1", seed=0, reasons_in=("zh",),
+        split_settings={"kind": "global_time", "valid": 0.1, "test": 0.2},
+    )  # fmt: skip
+    settings = SftSettings(adapter="lora", optimiser=OptimiserSettings(epochs=3, bf16=True))
+    card = model_card(manifest, 1, 1, 1, cases=1234, settings=settings, ran=Ran(61.2, 3 * 2**29, 4321, 0.00123))
+    for said in (
+        "1,234 cases", "hash `d1`", "global time (valid 0.1, test 0.2)", "4,321 steps in 61 s, at most 1.5 GiB",
+        "1.23 g CO₂", "en and zh", '```text\nadapter="lora"\noptimiser.epochs=3.0\noptimiser.bf16=true\n```',
+    ):  # fmt: skip
+        assert said in card
+    assert "CO₂" not in model_card(manifest, 1, 1, 1, ran=Ran(1, 1, 1))
+    assert "training |" not in model_card(manifest, 1, 1, 1)
+    assert "(none)" in model_card(manifest, 1, 1, 1, settings=SftSettings())
+>>>>>>> 140a3a2 (genrec search; trackers and cards that say how a bundle was trained; benchmarks/finetune.py --part peak)

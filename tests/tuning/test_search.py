@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import optuna
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from genrec.errors import ConfigError
 from genrec.settings import load_settings
-from genrec.tuning.search import Range, Search, Space, best_settings, line
+from genrec.tuning.search import Range, Search, Space, _evaluations, best_settings, line
 from genrec.tuning.settings import SftSettings
 from tests.helpers.running import PROGRAM, TINY, Tiny
 
@@ -114,6 +115,44 @@ def test_a_run_that_fails_costs_only_itself(tmp_path: Path, program: tuple[str, 
 
 def test_no_trial_is_begun_when_the_time_is_up(tmp_path: Path, program: tuple[str, ...]) -> None:
     assert not Search(tmp_path / "found", space("good", "bad"), program).run(3, seconds=0).trials
+
+
+def test_time_that_is_up_cuts_a_trial_off_and_it_comes_first_when_the_search_goes_on(
+    tmp_path: Path, program: tuple[str, ...]
+) -> None:
+    place, both = tmp_path / "found", space("good", "bad")
+    Search(place, both, program, ("steps=1", "pause=0")).run(1, say=lambda text: None)
+    started, slow = time.monotonic(), ("steps=1000", "pause=0.1")
+    study = Search(place, both, program, slow).run(2, seconds=1, say=lambda text: None)
+    assert time.monotonic() - started < 60
+    assert [one.state.name for one in study.trials] == ["COMPLETE", "FAIL", "WAITING"]
+    study = Search(place, both, program, ("steps=1", "pause=0")).run(2, say=lambda text: None)
+    assert [one.state.name for one in study.trials] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert study.trials[2].params == study.trials[1].params
+
+
+def test_what_a_killed_search_was_at_is_tried_again(tmp_path: Path, program: tuple[str, ...]) -> None:
+    search = Search(tmp_path / "found", space("good", "bad"), program, ("steps=1", "pause=0"))
+    chosen = search.space.draw(search.study().ask())  # and here it was killed
+    study = search.run(1, say=lambda text: None)
+    assert [one.state.name for one in study.trials] == ["FAIL", "COMPLETE"]
+    assert study.trials[1].params["optimiser.learning_rate"] == chosen["optimiser.learning_rate"]
+
+
+def test_a_search_that_goes_on_proposes_something_else(tmp_path: Path, program: tuple[str, ...]) -> None:
+    for trials in (2, 4):
+        study = Search(tmp_path / "found", space("good", "bad"), program, ("steps=1", "pause=0")).run(
+            trials, say=lambda text: None
+        )
+    assert len({one.params["optimiser.learning_rate"] for one in study.trials}) == 4
+
+
+def test_what_the_trainer_goes_by_decides_who_trails(tmp_path: Path) -> None:
+    state = tmp_path / "checkpoint-4" / "trainer_state.json"
+    state.parent.mkdir()
+    entries = [{"loss": 3.0}, {"eval_loss": 2.0, "eval_code_ndcg@10": 0.1}, {"eval_loss": 1.0}]
+    state.write_text(json.dumps({"log_history": entries}))
+    assert list(_evaluations(tmp_path)) == [(1, 0.1), (2, -1.0)]
 
 
 def test_another_space_is_refused(tmp_path: Path, program: tuple[str, ...]) -> None:
