@@ -100,12 +100,10 @@ def test_the_card_says_what_was_measured() -> None:
     ):
         assert said in card
     assert "peft" not in model_card(manifest.model_copy(update={"adapter": None}), 1, 1, 1)
-<<<<<<< HEAD
     assert "without the model" not in card
     assert "content 0.4; they rank without the model" in model_card(
         manifest.model_copy(update={"model_ranks": False}), 1, 1, 1
     )
-=======
 
 
 def test_the_card_says_how_it_was_trained() -> None:
@@ -123,4 +121,3 @@ def test_the_card_says_how_it_was_trained() -> None:
     assert "CO₂" not in model_card(manifest, 1, 1, 1, ran=Ran(1, 1, 1))
     assert "training |" not in model_card(manifest, 1, 1, 1)
     assert "(none)" in model_card(manifest, 1, 1, 1, settings=SftSettings())
->>>>>>> 140a3a2 (genrec search; trackers and cards that say how a bundle was trained; benchmarks/finetune.py --part peak)
