@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 from genrec.examples import Examples
 from genrec.ragged import Ragged
+from genrec.tuning.settings import OptimiserSettings
 from genrec.tuning.tracking import emitted
 from genrec.tuning.trainer import trainer
 from tests.helpers.tiny import qwen3, small_index, small_vocabulary
