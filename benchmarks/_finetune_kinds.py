@@ -69,9 +69,9 @@ KINDS: dict[str, tuple[Kind, LoraSettings]] = {
 class Size:
     """viewers: of the base's half and of the adapters'; epochs: of the base and of an adapter; cases: of the test."""
 
-    viewers: tuple[int, int] = (300, 100)
-    epochs: tuple[int, int] = (10, 4)
-    cases: int = 500
+    viewers: tuple[int, int] = (200, 60)
+    epochs: tuple[int, int] = (8, 3)
+    cases: int = 300
 
 
 @dataclass(frozen=True)
