@@ -33,15 +33,15 @@ from genrec.tuning.trainer import trainer
 
 Figures = dict[str, Any]
 SHAPE = ScratchConfig(hidden=512, layers=6, heads=8, feed_forward=1664, text_vocabulary=2048)  # about 25M parameters
-WARM, STEPS, TOP = 3, 6, 12
+WARM, STEPS, PROFILED, TOP = 2, 6, 2, 12
 Model = PreTrainedModel | PeftModel
 
 
 def peak(users: int) -> tuple[Figures, list[Claim]]:
     """Scratch and LoRA training, in float32 and in mixed precision, each beside the products of its kind of number."""
     cuda = torch.cuda.is_available()
-    world, batch = films(users, 8, SHAPE), 256 if cuda else 32
-    train = _steps(world.train, batch, WARM + STEPS)
+    world, batch = films(users, 8, SHAPE), 256 if cuda else 16
+    train = _steps(world.train, batch, WARM + STEPS + PROFILED)
     figures: Figures = {
         "device": torch.cuda.get_device_name() if cuda else "cpu, one thread", "batch": batch, "steps": STEPS,
         "parameters": sum(weight.numel() for weight in world.model.parameters()),
@@ -83,17 +83,15 @@ def _cases(figures: Figures) -> list[Figures]:
 def _case(world: Films, train: Examples, make: Callable[[], Model], batch: int, *, bf16: bool) -> Figures:
     dtype = torch.bfloat16 if bf16 else torch.float32
     before = matmul_per_second(dtype)
-    clock = _Clock()
-    _run(world, train, make(), batch, clock, bf16=bf16)
+    watch = _Watch()
+    _run(world, train, make(), batch, watch, bf16=bf16)
     rate = statistics.median([before, matmul_per_second(dtype)])
     done, useful = _operations(world, train, make(), batch, bf16=bf16)
-    seconds, share = clock.seconds, useful * STEPS / clock.seconds / rate
-    told = _Profile()
-    _run(world, train, make(), batch, told, bf16=bf16)
+    seconds, share = watch.seconds, useful * STEPS / watch.seconds / rate
     return {
         "bf16": bf16, "matmul_per_second": rate, "useful_per_second": useful * STEPS / seconds, "share": share,
         "share_with_padding": done * STEPS / seconds / rate, "seconds_a_step": seconds / STEPS,
-        "tokens_per_second": len(train.inputs.items) * STEPS / (WARM + STEPS) / seconds, "profile": told.top(),
+        "tokens_per_second": len(train.inputs.items) / len(train) * batch * STEPS / seconds, "profile": watch.top(),
     }  # fmt: skip
 
 
@@ -103,9 +101,10 @@ def _lora(world: Films) -> Model:
 
 
 def _steps(examples: Examples, batch: int, steps: int) -> Examples:
-    """So many whole batches, drawn evenly, again from the start where there are too few."""
-    rows = np.random.default_rng(0).permutation(len(examples))
-    return examples.take(np.resize(rows, batch * steps))
+    """So many times the batch of middling length: every step is then alike."""
+    order = np.argsort(examples.inputs.lengths, kind="stable")
+    first = max(0, (len(order) - batch) // 2)
+    return examples.take(np.tile(np.resize(order[first : first + batch], batch), steps))
 
 
 def _run(world: Films, train: Examples, model: Model, batch: int, watch: TrainerCallback, *, bf16: bool) -> None:
@@ -119,25 +118,18 @@ def _run(world: Films, train: Examples, model: Model, batch: int, watch: Trainer
 
 
 def _operations(world: Films, train: Examples, model: Model, batch: int, *, bf16: bool) -> tuple[float, float]:
-    """Of multiplications in a mean step, as batches are padded, and of the part that is no padding."""
-    columns, pad = train.columns(), int(world.vocabulary.tokenizer.pad_token_id)
-    place = "cuda" if torch.cuda.is_available() else "cpu"
-    order = np.argsort(train.inputs.lengths, kind="stable")
-    done, useful = [], []
+    """Of multiplications in a step, and of the part that is no padding."""
+    pad, place = int(world.vocabulary.tokenizer.pad_token_id), "cuda" if torch.cuda.is_available() else "cpu"
+    columns = train.take(np.arange(batch)).columns()
+    rows = [{name: values[row] for name, values in columns.items()} for row in range(batch)]
+    given = {name: value.to(place) for name, value in Padded(pad)(rows).items()}
+    labels, counter = given.pop("labels"), FlopCounterMode(display=False)
+    mixed = torch.autocast(place, dtype=torch.bfloat16) if bf16 else nullcontext()
     model.to(place)  # type: ignore[arg-type]
-    for first in (0, len(order) // 2 // batch * batch, len(order) - batch):
-        rows = [
-            {name: values[row] for name, values in columns.items()} for row in order[first : first + batch].tolist()
-        ]
-        given = {name: value.to(place) for name, value in Padded(pad)(rows).items()}
-        mixed = torch.autocast(place, dtype=torch.bfloat16) if bf16 else nullcontext()
-        counter = FlopCounterMode(display=False)
-        with counter, flattened(model), mixed:
-            labels = given.pop("labels")
-            torch.autograd.backward(cross_entropy(model(**given), labels))
-        done.append(float(counter.get_total_flops()))
-        useful.append(done[-1] * sum(len(row["input_ids"]) for row in rows) / given["input_ids"].numel())
-    return statistics.fmean(done), statistics.fmean(useful)
+    with counter, flattened(model), mixed:
+        torch.autograd.backward(cross_entropy(model(**given), labels))
+    done = float(counter.get_total_flops())
+    return done, done * sum(len(row["input_ids"]) for row in rows) / given["input_ids"].numel()
 
 
 def _now() -> float:
@@ -148,34 +140,24 @@ def _now() -> float:
     return time.process_time()
 
 
-class _Clock(TrainerCallback):
-    """Seconds of the steps after the first ones."""
-
-    seconds = 0.0
-    _begun = 0.0
-
-    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if state.global_step == WARM:
-            self._begun = _now()
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if state.global_step == WARM + STEPS:
-            self.seconds = _now() - self._begun
-
-
-class _Profile(TrainerCallback):
-    """What the steps after the first ones spend their time on."""
+class _Watch(TrainerCallback):
+    """Seconds of the steps after the first ones, and what the last ones spend their time on."""
 
     def __init__(self) -> None:
+        self.seconds, self._begun = 0.0, 0.0
         kinds = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * torch.cuda.is_available()
         self._profile: Any = profile(activities=kinds)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.global_step == WARM:
+            self._begun = _now()
+        if state.global_step == WARM + STEPS:
             self._profile.start()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.global_step == WARM + STEPS:
+            self.seconds = _now() - self._begun
+        if state.global_step == WARM + STEPS + PROFILED:
             self._profile.stop()
 
     def top(self) -> list[Figures]:
