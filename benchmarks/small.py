@@ -1,6 +1,6 @@
 """What smaller costs: a bundle of the film world beside its exports in 8 and 4 bits, pruned and distilled children.
 
-    python benchmarks/small.py                        # some twenty minutes of one core
+    python benchmarks/small.py                        # some ten minutes of one core
     python benchmarks/small.py --work folder          # keeps bundles there, and goes on from those that are there
 
 Every row: test NDCG@10 with its priors and of the model alone, the paired 95 % interval of the difference to the full
@@ -40,9 +40,10 @@ from genrec.tuning.splits import split_of
 Row = dict[str, Any]
 NDCG = "ndcg@10"
 FULL = "full"
-FULL_SHAPE = ("scratch.hidden=192", "scratch.layers=3", "scratch.heads=6", "scratch.feed_forward=576")
+FULL_SHAPE = ("scratch.hidden=128", "scratch.layers=2", "scratch.heads=4", "scratch.feed_forward=384")
+ONLY = ("reasons_in=[]", "follow=false", "mixture.explain=100")
 SMALL_SHAPE = ("scratch.hidden=64", "scratch.layers=1", "scratch.heads=2", "scratch.feed_forward=128")
-MIXTURE = ("mixture.item_to_id=0.1", "mixture.id_to_item=0.05", "mixture.explain=300", "mixture.variants=8")
+MIXTURE = ("mixture.item_to_id=0.1", "mixture.id_to_item=0.05", "mixture.explain=100", "mixture.variants=8")
 SLATES, ROUNDS = 20, 5
 
 
@@ -63,7 +64,8 @@ def main() -> None:
 
 
 def bundles(place: Path, users: int, minutes: float) -> dict[str, Bundle]:
-    """Those that are there already stay. minutes: each training's at most; the full one's is half as long again."""
+    """Those that are there already stay. minutes: each training's at most; half as long again the full one's, half the
+    pruned one's."""
     data, seconds = place / "data", 60 * minutes
     if not data.exists():
         make_data(Plan(out=place, users=users))
@@ -71,7 +73,9 @@ def bundles(place: Path, users: int, minutes: float) -> dict[str, Bundle]:
     if not full.exists():
         config = ["--config", str(folder("training") / "configs" / "demo.yaml")]
         limits = [f"optimiser.max_seconds={1.5 * seconds:.0f}", "sequence.max_seconds=90"]
-        run_training("sft.py", ["--data", str(data), "--out", str(full), "--quiet", *config, *FULL_SHAPE, *limits])
+        run_training(
+            "sft.py", ["--data", str(data), "--out", str(full), "--quiet", *config, *FULL_SHAPE, *ONLY, *limits]
+        )
     parent = Bundle.open(full)
     for bits in ("int8", "nf4"):
         if not (place / bits).exists():
@@ -160,9 +164,9 @@ def claims_of(rows: dict[str, Row]) -> list[Claim]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--users", type=int, default=2000, help="simulated viewers")
+    parser.add_argument("--users", type=int, default=600, help="simulated viewers")
     parser.add_argument("--cases", type=int, default=2000, help="test cases at most")
-    parser.add_argument("--minutes", type=float, default=3, help="of each small training, at most")
+    parser.add_argument("--minutes", type=float, default=20, help="of each small training, at most")
     parser.add_argument("--work", type=Path, help="folder that keeps data and bundles")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result file")
     return parser.parse_args()

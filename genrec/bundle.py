@@ -59,6 +59,29 @@ class Refreshed(BaseModel):
     """Its upper bound."""
 
 
+class Privacy(BaseModel):
+    """What learning from people's histories has cost them (DP-SGD over users; `genrec.tuning.private`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epsilon: float
+    """ε of one user with everything they chose, by the accountant."""
+    delta: float
+    """δ that goes with it."""
+    noise: float
+    """Standard deviation of the noise over the clip."""
+    clip: float
+    """Most that one user's gradient counts, in its Euclidean norm."""
+    rate: float
+    """Chance of every user to be in a step."""
+    steps: int
+    """Steps taken."""
+    users: int
+    """Users that were learnt from."""
+    accountant: str
+    """opacus' accountant that named ε."""
+
+
 class Manifest(BaseModel):
     """What a bundle says of itself."""
 
@@ -104,6 +127,8 @@ class Manifest(BaseModel):
     """Seed of the run."""
     chat: str | None = None
     """How the voice that reads requests is kept in chat/: `full` weights or a `lora` adapter; None: there is none."""
+    privacy: Privacy | None = None
+    """What the adapter has cost the users that it learnt from; None: nothing was done to hide anybody."""
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Metric → value, low, high (bootstrap interval)."""
     packages: dict[str, str] = Field(default_factory=dict)

@@ -85,12 +85,12 @@ def compare(
     split = split_of(settings, data.interactions, recommender.catalog.item_ids)
     same = data_hash(split.train) == manifest.data_hash
     notes = [] if same else [_OTHER_DATA]
-    own = _own_sasrec(recommender) if same else None
+    own = own_sasrec(recommender) if same else None
     rankers: list[Ranker] = [ScoreRanker(one) for one in _baselines(split, own, sasrec_seconds, notes, simple, say)]
     alone = recommender.fusion.alone()
     if recommender.fusion.mix.priors:
         say("priors without the model, weighed on validation")
-        rankers.append(ScoreRanker(_priors_alone(recommender.fusion.mix, split, seed)))
+        rankers.append(ScoreRanker(priors_alone(recommender.fusion.mix, split, seed)))
     rankers += [GenerativeRanker(alone, ALONE), GenerativeRanker(recommender.fusion, FUSED)]
     whole = split.test if part == "test" else split.valid
     cases = whole if most is None else sample(whole, most, seed)
@@ -107,7 +107,8 @@ _OTHER_DATA = (
 )
 
 
-def _priors_alone(mix: Mix, split: Split, seed: int) -> MixScorer:
+def priors_alone(mix: Mix, split: Split, seed: int) -> MixScorer:
+    """The priors without the model, weighed anew on the split's validation."""
     valid, items = sample(split.valid, WEIGHED, seed), len(split.item_ids)
     alone = Mix(mix.priors, weights_alone(mix, valid, items), mix.fresh, model=False)
     vectors = text_vectors(mix.priors)
@@ -117,7 +118,8 @@ def _priors_alone(mix: Mix, split: Split, seed: int) -> MixScorer:
     return MixScorer(alone, items, PRIORS)
 
 
-def _own_sasrec(recommender: Recommender) -> sasrec.Sasrec | None:
+def own_sasrec(recommender: Recommender) -> sasrec.Sasrec | None:
+    """The one that is a prior of the bundle."""
     return next((prior.model for prior in recommender.fusion.mix.priors if isinstance(prior, Sequential)), None)
 
 

@@ -81,6 +81,7 @@ def save(
         "base": base, "revision": parent.manifest.revision if base == parent.manifest.base else None,
         "parent": parent.version, "adapter": None, "context": context_of(model), "seed": seed,
         "prior_weights": dict(fusion.mix.weights), "model_ranks": fusion.mix.model, "data_hash": data_hash(split.train),
+        "privacy": None,
         "chat": None if parent.manifest.chat == "lora" else parent.manifest.chat,
         "metrics": {
             f"validation {name}": {"value": one.mean, "low": one.low, "high": one.high}

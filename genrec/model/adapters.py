@@ -88,11 +88,12 @@ def with_lora(
     The model's own modules are wrapped in place. Tied embedding and head share their rows, untied ones get rows each.
     spread: ranks go where they help most (AdaLoRA; Zhang et al. 2023), under `tuning.budget`.
     """
+    rows = {name: list(code_token_ids) for name in _embeddings(model)} if len(code_token_ids) else None
     shape: dict[str, Any] = {
         "lora_alpha": settings.alpha,
         "lora_dropout": settings.dropout,
         "target_modules": settings.targets if isinstance(settings.targets, str) else list(settings.targets),
-        "trainable_token_indices": {name: list(code_token_ids) for name in _embeddings(model)},
+        "trainable_token_indices": rows,
         "task_type": "CAUSAL_LM",
         # GPT-2 stores weights transposed
         "fan_in_fan_out": any(isinstance(module, Conv1D) for module in model.modules()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from peft import PeftModel
@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from genrec.bundle import Bundle
 from genrec.errors import BundleError
-from genrec.model.adapters import merged
+from genrec.model.adapters import merged, unadapted
 from genrec.model.base import is_quantised
 from genrec.model.loading import vocabulary_of, weights
 from genrec.model.quantising import Bits, in_bits
@@ -37,6 +37,23 @@ def export_quantised(bundle: Bundle, out: Path, bits: Bits) -> Bundle:
     """
     found = in_bits(whole_weights(bundle), bits)
     return _written(bundle, out, lambda folder: found.save_pretrained(str(folder)))
+
+
+def write_adapted(bundle: Bundle, out: Path, model: PeftModel, more: str = "", **stated: Any) -> Bundle:
+    """The bundle with this LoRA over its weights; all else is as it was, but metrics of other weights and a voice that
+    is an adapter of the old ones. The model is used up. more: what follows the card; stated: of the manifest."""
+    lost = ("model", "adapter", *(["chat"] if bundle.manifest.chat == "lora" else []))
+
+    def fill(new: Path) -> None:
+        for name in lost:
+            shutil.rmtree(new / name, ignore_errors=True)
+        model.save_pretrained(str(new / "adapter"))
+        unadapted(model).save_pretrained(str(new / "model"))
+        vocabulary_of(bundle).tokenizer.save_pretrained(str(new / "model"))
+        (new / "README.md").write_text(_card(bundle) + more, encoding="utf-8")
+
+    chat = None if bundle.manifest.chat == "lora" else bundle.manifest.chat
+    return bundle.extended(out, fill, adapter="lora", parent=bundle.version, metrics={}, chat=chat, **stated)
 
 
 def whole_weights(bundle: Bundle, dtype: torch.dtype = torch.float32) -> PreTrainedModel:

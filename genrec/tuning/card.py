@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from genrec.bundle import Manifest
+from genrec.bundle import Manifest, Privacy
 
 _CARD = """---
 library_name: transformers
@@ -42,6 +42,25 @@ a catalog of {items:,} items; `model/` loads with transformers{adapter}, the who
   `genrec evaluate`; nothing was measured for groups of people apart from each other.
 - Its words are for reasons and requests about this catalog, in {languages}; it is no assistant.
 {settings}"""
+
+
+_PRIVACY = """
+## Privacy
+
+`adapter/` was learnt from {users:,} further users with differential privacy for users: what one user does, all of it,
+moves the chance of any adapter by a factor of at most exp(ε) but for a chance of δ.
+**ε = {epsilon:.2f} at δ = {delta:.1e}**, by opacus' {accountant} accountant ({steps} steps, each user in one with
+chance {rate:.3g}, gradient clipped to {clip:g}, noise {noise:.3g} times that).
+
+Nothing else in this bundle comes from them: semantic IDs, words, priors and their weights are the earlier bundle's.
+The random numbers are a computer's ordinary ones, of no secure generator; how many users there are, and the settings,
+are not hidden.
+"""
+
+
+def privacy_card(privacy: Privacy) -> str:
+    """What follows the card of the bundle that an adapter was learnt on."""
+    return _PRIVACY.format(**privacy.model_dump())
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,29 @@ class RefreshSettings(BaseModel):
     )
 
 
+class PrivateSettings(BaseModel):
+    """One run of training/private.py: a bundle and people's histories → an adapter that hides each of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epsilon: float | None = Field(8.0, gt=0)
+    """ε that one user may cost at most, with all they chose; None: learn plainly, to see what hiding costs."""
+    delta: float | None = Field(None, gt=0, lt=1)
+    """δ that goes with it; None: a tenth of one in the number of users."""
+    clip: float = Field(1.0, gt=0)
+    """Most that one user's gradient counts, in its Euclidean norm."""
+    users: int = Field(128, ge=1)
+    """Users of a step, on average: each is drawn by chance."""
+    epochs: int = Field(20, ge=1)
+    """Passes over the users."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Of AdamW, constant."""
+    lora: LoraSettings = LoraSettings(rank=8, alpha=16, dropout=0.0)
+    """Shape of the adapter. Rows of codes stay the bundle's."""
+    seed: int = 0
+    """Seed of the adapter's first weights, and of the order where epsilon is none. Noise has none."""
+
+
 class ShrinkSettings(BaseModel):
     """One run of training/shrink.py: a bundle → a smaller one that it teaches."""
 
