@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from genrec.chatting.conversation import Conversation
 from genrec.chatting.request import Language
 from genrec.chatting.rules import Rule
-from genrec.explaining.telling import human
+from genrec.explaining.telling import ruled
 from genrec.slots import clean
 
 _LONGEST = 80  # characters of what could not be linked
@@ -108,30 +108,8 @@ def question(whole: Conversation, examples: Sequence[str]) -> str:
 
 
 def rules_in_words(rules: Sequence[Rule], language: Language) -> str:
-    """`genre Comedy; year below 1990`: no signs, for slots turn `<` into one that cannot open a token."""
-    return ("；" if language == "zh" else "; ").join(_rule(rule, language) for rule in rules)
-
-
-def _rule(rule: Rule, language: Language) -> str:
-    values = rule.value if isinstance(rule.value, tuple) else (rule.value,)
-    joint = _JOINTS[language]["between" if rule.op == "between" else "or"]
-    return _RULES[language][rule.op].format(human(rule.field, language), joint.join(clean(str(one)) for one in values))
-
-
-_JOINTS: dict[Language, dict[str, str]] = {
-    "en": {"between": " and ", "or": " or "},
-    "zh": {"between": "到", "or": "或"},
-}
-_RULES: dict[Language, dict[str, str]] = {
-    "en": {
-        "=": "{} {}", "!=": "{} not {}", "<": "{} below {}", "<=": "{} at most {}", ">": "{} above {}",
-        ">=": "{} at least {}", "between": "{} between {}", "in": "{} {}", "not in": "{} not {}",
-    },
-    "zh": {
-        "=": "{}为{}", "!=": "{}不是{}", "<": "{}小于{}", "<=": "{}不超过{}", ">": "{}大于{}", ">=": "{}不小于{}",
-        "between": "{}在{}之间", "in": "{}为{}", "not in": "{}不是{}",
-    },
-}  # fmt: skip
+    """`genre Comedy; year below 1990`."""
+    return ("；" if language == "zh" else "; ").join(ruled(rule, language, brief=True) for rule in rules)
 
 
 def _aside(whole: Conversation) -> str:

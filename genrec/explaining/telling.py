@@ -110,23 +110,27 @@ class Telling:
         return plain_sentence(part, told, self.language)
 
 
-def ruled(rule: Rule, language: str) -> str:
-    """A rule of the request in words: "the genre is Comedy"."""
-    signs = _RULES_ZH if language == "zh" else _RULES
+def ruled(rule: Rule, language: str, *, brief: bool = False) -> str:
+    """A rule of the request in words: "the genre is Comedy"; brief: "genre Comedy". No signs, for slots turn `<` into
+    one that cannot open a token."""
+    signs, joints = (_RULES_ZH, _JOINTS_ZH) if language == "zh" else (_RULES, _JOINTS)
     values = rule.value if isinstance(rule.value, tuple) else (rule.value,)
-    joint = (" and " if language != "zh" else "到") if rule.op == "between" else (", " if language != "zh" else "、")
-    said = joint.join(re.sub("[“”]", '"', clean(str(one))) for one in values)
-    return signs[rule.op].format(human(rule.field, language), said)
+    joint = joints["between" if rule.op == "between" else "or"]
+    said = signs[rule.op].format(joint.join(re.sub("[“”]", '"', clean(str(one))) for one in values))
+    field = human(rule.field, language)
+    if language == "zh":
+        return field + said
+    return f"{field} {said.removeprefix('is ')}" if brief else f"the {field} {said}"
 
 
+_JOINTS, _JOINTS_ZH = {"between": " and ", "or": " or "}, {"between": "到", "or": "或"}
 _RULES = {
-    "=": "the {} is {}", "!=": "the {} is not {}", "<": "the {} is below {}", "<=": "the {} is at most {}",
-    ">": "the {} is above {}", ">=": "the {} is at least {}", "between": "the {} is between {}",
-    "in": "the {} is one of {}", "not in": "the {} is none of {}",
+    "=": "is {}", "!=": "is not {}", "<": "is below {}", "<=": "is at most {}", ">": "is above {}",
+    ">=": "is at least {}", "between": "is between {}", "in": "is {}", "not in": "is not {}",
 }  # fmt: skip
 _RULES_ZH = {
-    "=": "{}为{}", "!=": "{}不是{}", "<": "{}小于{}", "<=": "{}不超过{}", ">": "{}大于{}", ">=": "{}不小于{}",
-    "between": "{}在{}之间", "in": "{}属于{}", "not in": "{}不属于{}",
+    "=": "为{}", "!=": "不是{}", "<": "小于{}", "<=": "不超过{}", ">": "大于{}", ">=": "不小于{}",
+    "between": "在{}之间", "in": "为{}", "not in": "不是{}",
 }  # fmt: skip
 _PLAIN = {
     "contrast": "{item} stands before {other} because you chose {liked_1}.",

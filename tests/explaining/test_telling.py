@@ -98,7 +98,7 @@ def test_an_item_without_title_goes_by_its_id() -> None:
             "the year is between 1980 and 1989",
             "年份在1980到1989之间",
         ),
-        (Rule(field="cast", op="not in", value=("A “B”", "C")), 'the actor is none of A "B", C', '演员不属于A "B"、C'),
+        (Rule(field="cast", op="not in", value=("A “B”", "C")), 'the actor is not A "B" or C', '演员不是A "B"或C'),
     ],
 )
 def test_rules_in_words(rule: Rule, english: str, chinese: str) -> None:
