@@ -77,6 +77,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
     split = split_of(settings.split, data.interactions, data.catalog.item_ids)
     histories = split.train.histories(split.item_ids)
     learnt = newest(split.train, settings.split.recent).histories(split.item_ids)
+    hashed = data_hash(split.train)
     log.info("%d items, %d histories, %d events to learn", len(data.catalog), len(learnt), len(learnt.times))
 
     # Items → vectors → semantic IDs.
@@ -105,7 +106,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
     if processes().is_main_process:
         begun = settings.model_dump(mode="json", exclude={"optimiser", "window", "track"})
         begun |= {"seed": settings.optimiser.seed, "window": window}
-        begin(run, begun | {"index": index.version, "data": data_hash(split.train)})
+        begin(run, begun | {"index": index.version, "data": hashed})
 
     # A SASRec beside it: a prior, and a teacher whose distribution the trie turns into targets for every code.
     beside = sequence_prior(settings, histories, split, asking.window, cache, parent or None)
@@ -158,7 +159,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
 
     # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
     if sft.is_world_process_zero():
-        bundle = save(arguments.out, settings, model, asking, data, split, built, beside, parent or None, ran)
+        bundle = save(arguments.out, settings, model, asking, data, split, built, hashed, beside, parent or None, ran)
         log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
 
 

@@ -69,11 +69,13 @@ def save(
     data: Dataset,
     split: Split,
     built: Built,
+    hashed: str,
     sequence: Sequential | None = None,
     parent: Bundle | None = None,
     ran: Ran | None = None,
 ) -> Bundle:
-    """Writes the bundle, with prior weights chosen and metrics measured on validation; ran: for its card."""
+    """Writes the bundle, with prior weights chosen and metrics measured on validation; hashed: `data_hash` of the
+    training events; ran: for its card."""
     assert isinstance(asking.vocabulary, Vocabulary)
     histories = split.train.histories(split.item_ids)
     valid = sample(split.valid, WEIGHED, settings.optimiser.seed)
@@ -103,7 +105,7 @@ def save(
         model_ranks=mix.model,
         split=split.name,
         split_settings=settings.split.model_dump(),
-        data_hash=data_hash(split.train),
+        data_hash=hashed,
         seed=settings.optimiser.seed,
         metrics={f"validation {name}": values for name, values in metrics.items()},
     )
