@@ -92,7 +92,8 @@ class Client:
         filters: Sequence[Mapping[str, Any]] = (),
         **more: Any,
     ) -> Slate:
-        """The next items of a user, or after a history; more: exclude, repeats, weights, diversity, explain, length."""
+        """The next items of a user, or after a history; more: exclude, repeats, weights, diversity, cover,
+        explain, length, language."""
         body = {"user_id": user_id, "history": history, "k": k, "filters": [dict(rule) for rule in filters], **more}
         return Slate.model_validate(self._send("POST", "/v1/recommendations", body))
 

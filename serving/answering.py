@@ -12,9 +12,11 @@ from pydantic import JsonValue
 from genrec.answers import Recommendation, RecommendedItem, ToldItem
 from genrec.chatting.conversation import Leaning
 from genrec.chatting.rules import Bool, Rule, allowed, relaxed
+from genrec.covering import CANDIDATES, covering
 from genrec.diversity import spread
 from genrec.errors import ConfigError
 from genrec.explaining import Length
+from genrec.fusing import Ranking
 from genrec.learning import Arm
 from serving import store
 from serving.engine.messages import Rank, Tell, packed
@@ -36,8 +38,8 @@ async def slate(service: Service, asked: SlateRequest, past: Past, leaning: Lean
     """The answer; leaning: what a conversation leans to, which moves scores.
 
     Raises EngineBusy where it has to be refused, and GenrecErrors for what does not fit."""
-    _check(service, asked)
     live = service.of(asked.model)
+    _check(service, live, asked)
     drawn = _drawn(service, live, asked, past)
     if drawn is not None and drawn[0].weights:
         asked = asked.model_copy(update={"weights": drawn[0].weights})
@@ -65,6 +67,7 @@ def _drawn(service: Service, live: Live, asked: SlateRequest, past: Past) -> tup
 def _record(asked: SlateRequest, live: Live, made: Slate, drawn: tuple[Arm, float] | None) -> store.Slate:
     """What the store keeps of a slate, so that feedback can be tied to it."""
     policy: dict[str, JsonValue] = {"degraded": made.degraded, "edition": live.edition, "diversity": asked.diversity}
+    policy |= {"cover": asked.cover} if asked.cover else {}
     if drawn is not None:
         policy |= {ARM: drawn[0].name, "chance": round(drawn[1], 6)}
     return store.Slate(
@@ -92,12 +95,17 @@ async def reasons(
     return told
 
 
-def _check(service: Service, asked: SlateRequest) -> None:
+def _check(service: Service, live: Live, asked: SlateRequest) -> None:
     most = service.settings.limits.k
     if asked.k > most:
         raise ConfigError("k is out of range", value=asked.k, where="k", allowed=f"1 to {most}")
     if asked.weights:
-        service.of(asked.model).mix.with_weights(asked.weights)
+        live.mix.with_weights(asked.weights)
+    if asked.cover and live.topics is None:
+        raise ConfigError(
+            "the bundle knows no topics to cover", value=asked.cover, where="cover",
+            remedy="train it on a larger log, or leave cover out",
+        )  # fmt: skip
 
 
 def _mask(live: Live, asked: SlateRequest, past: Past) -> Bool:
@@ -122,14 +130,14 @@ async def _made(
     except EngineDown as down:
         service.metrics.degraded.labels(down.reason).inc()
         items = live.by_priors(past.shown, mask, _pool(asked), asked.weights)
-        return _slate(live, asked, past, _spread(live, items, asked), "engine")
+        return _slate(live, asked, past, picks(live, items, asked, past), "engine")
 
 
 async def _ranked(
     service: Service, live: Live, asked: SlateRequest, past: Past, mask: Bool, leaning: Leaning | None = None
 ) -> tuple[list[RecommendedItem], int]:
     """The items, and how many of the history's the prompt showed."""
-    plain, version = asked.diversity == 0, _named(service, live) or live.version
+    version = _named(service, live) or live.version
     found: Recommendation = await service.room.ask(
         "recommend",
         lambda number, deadline: Rank(
@@ -139,7 +147,7 @@ async def _ranked(
             packed(mask),
             len(mask),
             asked.weights,
-            asked.explain and plain,
+            asked.explain and not asked.picked,
             deadline,
             live.edition,
             past.profile,
@@ -150,8 +158,8 @@ async def _ranked(
             version,
         ),
     )
-    picked = _spread(live, found.items, asked)
-    if plain or not asked.explain or not past.shown:
+    picked = picks(live, found.items, asked, past)
+    if not asked.picked or not asked.explain or not past.shown or not picked:
         return picked, found.window.shown
     told = await reasons(service, live, past, [item.id for item in picked], asked.length, asked.language)
     reasoned = [
@@ -169,15 +177,23 @@ def _named(service: Service, live: Live) -> str:
 
 
 def _pool(asked: SlateRequest) -> int:
+    if asked.cover:
+        return max(asked.k, CANDIDATES)
     return asked.k if asked.diversity == 0 else min(200, _POOL * asked.k)
 
 
-def _spread(live: Live, items: list[RecommendedItem], asked: SlateRequest) -> list[RecommendedItem]:
-    if asked.diversity == 0 or not items:
+def picks(live: Live, items: list[RecommendedItem], asked: SlateRequest, past: Past) -> list[RecommendedItem]:
+    """The slate out of its candidates, best first: the first k, unless they are to differ or to cover interests."""
+    if not asked.picked or not items or (asked.cover and not past.shown):
         return items[: asked.k]
-    vectors = live.vectors(live.catalog.numbers(item.id for item in items))
-    picks = spread(np.array([item.score for item in items]), vectors, asked.k, asked.diversity)
-    return [items[pick].model_copy(update={"rank": rank + 1}) for rank, pick in enumerate(picks.tolist())]
+    numbers, scores = live.catalog.numbers(item.id for item in items), np.array([item.score for item in items])
+    if asked.cover:
+        chosen = live.catalog.numbers(past.shown)
+        found = covering(live.topics, Ranking(numbers, scores, scores), chosen, asked.k, asked.cover).items
+        places = [int(np.flatnonzero(numbers == one)[0]) for one in found]
+    else:
+        places = spread(scores, live.vectors(numbers), asked.k, asked.diversity).tolist()
+    return [items[place].model_copy(update={"rank": rank + 1}) for rank, place in enumerate(places)]
 
 
 def _nothing(live: Live, asked: SlateRequest, past: Past) -> Slate:

@@ -21,6 +21,7 @@ from genrec.chatting.understanding import Grammar
 from genrec.following import detector_of
 from genrec.interest.profile import Profiler
 from genrec.interest.timeline import TimelineMaker
+from genrec.interest.topics import Topics
 from genrec.priors import Content, Mix
 from genrec.priors.stored import load_mix
 from genrec.ragged import Int64, Ragged
@@ -74,6 +75,11 @@ class Live:
             Spoken(bundle.catalog),
             timelines=None if detector is None else TimelineMaker(detector, profiler),
         )
+
+    @property
+    def topics(self) -> Topics | None:
+        """What interests are told by; None where the bundle holds no detector."""
+        return None if self.timelines is None else self.timelines.detector.filter.topics
 
     @property
     def version(self) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from genrec.recommender import Recommendation, Recommender
 
 LengthOption = Annotated[Literal["short", "normal", "long"], typer.Option(help="How much to say.")]
+LanguageOption = Annotated[str | None, typer.Option(help="Of the reasons: en, zh, if the bundle speaks it.")]
 _SHOWN = 5  # titles of the history that a table's caption repeats
 
 
@@ -27,6 +28,7 @@ def recommend(
     exclude: Annotated[list[str] | None, typer.Option(help="Titles never to show: 'title; title'; repeatable.")] = None,
     explain: Annotated[bool, typer.Option(help="Say why.")] = True,
     length: LengthOption = "normal",
+    language: LanguageOption = None,
     json: AsJson = False,
 ) -> None:
     """The next items after a history, with reasons; popular items, and a note, where there is no history."""
@@ -36,9 +38,10 @@ def recommend(
     quiet_models()
     from genrec.recommender import Recommender
 
-    recommender = Recommender.open(bundle)
+    recommender = _speaking(Recommender.open(bundle), language)
     known, note = _of_user(recommender, data, user) if user and data else (_found(recommender, history), "")
-    slate = recommender.recommend(known, k, exclude=_found(recommender, exclude), explain=explain, length=length)
+    left_out = _found(recommender, exclude)
+    slate = recommender.recommend(known, k, exclude=left_out, explain=explain, length=length, language=language)
     if note:
         slate = slate.model_copy(update={"note": "; ".join(filter(None, [note, slate.note]))})
     if json:
@@ -52,6 +55,7 @@ def explain(
     item: Annotated[str, typer.Option(help="Title or id of the item to explain.")],
     history: History = None,
     length: LengthOption = "normal",
+    language: LanguageOption = None,
     json: AsJson = False,
 ) -> None:
     """Why an item would be recommended after a history, and what the reason rests on."""
@@ -59,11 +63,11 @@ def explain(
     quiet_models()
     from genrec.recommender import Recommender
 
-    recommender = Recommender.open(bundle)
+    recommender = _speaking(Recommender.open(bundle), language)
     known, wanted = _found(recommender, history), _found(recommender, [item], split=False)
     if not known:
         raise ConfigError("no history to explain from", value=history, remedy='pass --history "title; title"')
-    told = recommender.explain(known, wanted, length)[0]
+    told = recommender.explain(known, wanted, length, language)[0]
     catalog = recommender.catalog
     moved = [(catalog.titles[one.item], float(one.drop)) for one in told.evidence.interactions]
     if json:
@@ -92,6 +96,18 @@ def show_slate(recommender: Recommender, known: list[str], slate: Recommendation
     if slate.note:
         out.print(f"[yellow]{slate.note}[/yellow]")
     out.print(slate_table(recommender.catalog, known, slate, title))
+
+
+def _speaking(recommender: Recommender, language: str | None) -> Recommender:
+    """The same; raises ConfigError where it does not speak the language."""
+    manifest = recommender.bundle.manifest
+    spoken = [manifest.language, *manifest.reasons_in]
+    if language is not None and language not in spoken:
+        raise ConfigError(
+            "the bundle does not speak this language", value=language, where="--language", allowed=", ".join(spoken),
+            remedy=f"train it with reasons_in=[{language}]",
+        )  # fmt: skip
+    return recommender
 
 
 def _found(recommender: Recommender, texts: list[str] | None, *, split: bool = True) -> list[str]:

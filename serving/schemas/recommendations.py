@@ -36,6 +36,9 @@ class SlateRequest(Body):
     """Weights of priors in place of the bundle's: popularity, recent, content, collaborative, sequence."""
     diversity: float = Field(0.0, ge=0, le=1)
     """0: the best items; towards 1: items less like each other."""
+    cover: float = Field(0.0, ge=0, le=1)
+    """0: the best items; towards 1: those that cover the interests of the history in proportion, .3 is a good trade.
+    Not together with `diversity`, and only for a bundle that knows topics (`interests` of /v1/about)."""
     explain: bool = True
     """Whether each item comes with its evidence and a sentence."""
     length: Length = "normal"
@@ -51,6 +54,17 @@ class SlateRequest(Body):
         if (self.user_id is None) == (self.history is None):
             raise ValueError("give either user_id or history; [] is an empty history")
         return self
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> SlateRequest:
+        if self.cover and self.diversity:
+            raise ValueError("give either cover or diversity")
+        return self
+
+    @property
+    def picked(self) -> bool:
+        """Whether the slate is picked from more items than it shows."""
+        return self.cover > 0 or self.diversity > 0
 
 
 class Window(Answer):

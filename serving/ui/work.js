@@ -33,14 +33,14 @@ export async function fetchUser() {
 
 function wish(explain) {
   const body = {
-    language: spoken(), exclude: [...state.aside_items], without: [...state.without], diversity: state.diversity || (holding() && state.held.surprise ? null : 0), explain, k: state.most,
+    exclude: [...state.aside_items], without: [...state.without], diversity: state.diversity || (holding() && state.held.surprise ? null : 0), explain, k: state.most,
   };
   if (Object.keys(state.weights).length) body.weights = state.weights;
   return body;
 }
 
 async function slateOf(explain, signal) {
-  if (!holding()) return api.recommend({ ...wish(explain), diversity: state.diversity, user_id: state.user }, signal);
+  if (!holding()) return api.recommend({ ...wish(explain), language: spoken(), diversity: state.diversity, user_id: state.user }, signal);
   const body = { ...wish(explain), user: state.user, understood: { ...state.held, language: spoken() } };
   const found = await api.chat(body, () => {}, signal);
   const said = state.turns.findLast((one) => one.role === "genrec");

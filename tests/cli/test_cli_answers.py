@@ -48,6 +48,19 @@ def test_titles_may_be_misspelt_or_ids(tiny: Tiny, titles: list[str], genrec_com
     assert all(item["explanation"] is None for item in json.loads(by_id.out)["items"])
 
 
+def test_reasons_in_the_language_asked(tiny: Tiny, titles: list[str], genrec_command: Command) -> None:
+    """The tiny bundle gives them in Chinese, too."""
+    said = ("--bundle", tiny.bundle, "--history", titles[0], "--language")
+    for command, *more in (("recommend", "-k", "2"), ("explain", "--item", titles[9])):
+        english, chinese = (genrec_command(command, *said, one, *more, "--json").out for one in ("en", "zh"))
+        assert english.isascii() or "。" not in english
+        assert "。" in chinese
+    refused = genrec_command("recommend", *said, "fr")
+    assert (refused.code, refused.out) == (2, "")
+    assert "does not speak" in refused.err
+    assert "reasons_in" in refused.err
+
+
 def test_what_is_excluded_is_not_shown(tiny: Tiny, titles: list[str], genrec_command: Command) -> None:
     words = ("recommend", "--bundle", tiny.bundle, "--history", titles[0], "-k", "3", "--no-explain", "--json")
     first = [item["title"] for item in json.loads(genrec_command(*words).out)["items"]]

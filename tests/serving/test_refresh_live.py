@@ -93,12 +93,13 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-def with_detector(source: Path, out: Path) -> Path:
-    """The bundle with a detector of two topics, halves of its catalog, that nothing alarms."""
+def with_detector(source: Path, out: Path, own: float = 0.75) -> Path:
+    """The bundle with a detector of two topics, halves of its catalog, that nothing alarms. own: a topic's share of its
+    own half."""
     bundle = Bundle.open(source)
     items = len(bundle.catalog)
-    chances = np.full((2, items), 0.5 / items)
-    chances[0, : items // 2] = chances[1, items // 2 :] = 1.5 / items
+    chances = np.full((2, items), 2 * (1 - own) / items)
+    chances[0, : items // 2] = chances[1, items // 2 :] = 2 * own / items
     topics = Topics(TopicsConfig(), chances / chances.sum(axis=1, keepdims=True), np.full(items, 1 / items))
     usual = Usual(np.array([1.0, 50.0]), np.zeros(2), np.ones(2))
     detector = Detector(Filter(topics), usual, 1e6, 1e-4)
@@ -141,6 +142,9 @@ def test_interest_shifts_and_the_server_follows_without_a_restart(
         assert [one["choices"] for one in timeline["segments"]] == [LENGTH]
         assert (timeline["model"], timeline["false_alarms"]) == (before, 1e-4)
         assert http.get("/v1/interests/nobody").json()["segments"] == []
+        covering = http.post("/v1/recommendations", json={"history": path, "k": 4, "cover": 0.5}).json()
+        assert [item["rank"] for item in covering["items"]] == [1, 2, 3, 4]
+        assert all(item["explanation"] for item in covering["items"])
 
         # Alarm, refresh, takeover: while requests go on.
         with asking(server, catalog.item_ids[:3]) as answers:
