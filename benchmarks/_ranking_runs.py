@@ -90,7 +90,7 @@ def finished(run: Run, places: Places, part: Literal["test", "valid"], most: int
     """The run's figures, made now unless its folder has them."""
     place = places.run(run)
     if not _file(place, part, most, "json").is_file():
-        _trained(run, places)
+        trained(run, places)
         recommender = Recommender.open(place / "bundle")
         simple = places.runs / run.data.label / f"simple-{recommender.bundle.manifest.data_hash}"
         before = _kept(simple, part, most)
@@ -141,11 +141,12 @@ def _file(place: Path, part: str, most: int | None, ending: str) -> Path:
     return place / f"{part if most is None else f'{part}-{most}'}.{ending}"
 
 
-def _trained(run: Run, places: Places) -> None:
+def trained(run: Run, places: Places) -> None:
+    """Trains the run's bundle unless its folder has it; data that is not prepared yet is."""
     place, data = places.run(run), places.data(run.data.name)
     if (place / "bundle").is_dir():
         return
-    _prepared(run.data.name, places)
+    prepared(run.data.name, places)
     config = CONFIGS / ("demo.yaml" if run.data.name == FILM else "scratch.yaml")
     flags = ["--data", str(data), "--out", str(place / "bundle"), "--config", str(config), "--quiet", "--resume"]
     settings = [f"split.kind={run.data.split}", f"optimiser.seed={run.seed}", *run.data.overrides, *run.overrides]
@@ -154,7 +155,7 @@ def _trained(run: Run, places: Places) -> None:
     (place / "seconds.json").write_text(json.dumps(round(time.monotonic() - started, 1)), encoding="utf-8")
 
 
-def _prepared(name: str, places: Places) -> None:
+def prepared(name: str, places: Places) -> None:
     if places.data(name).is_dir():
         return
     if name == FILM:

@@ -26,6 +26,7 @@ if str(ROOT) not in sys.path:
 
 from genrec.cli.app import EXIT_CODES, application  # noqa: E402
 from genrec.preparing import PrepareConfig  # noqa: E402
+from genrec.tuning.align_settings import AlignSettings  # noqa: E402
 from genrec.tuning.reading import ReadingSettings  # noqa: E402
 from genrec.tuning.settings import PrivateSettings, SftSettings, ShrinkSettings  # noqa: E402
 from serving import problems  # noqa: E402
@@ -36,6 +37,8 @@ SETTINGS: dict[str, tuple[type[BaseModel], str]] = {
     "Training": (SftSettings, "`genrec train`, `genrec index`, `training/sft.py`; files in `training/configs`."),
     "Shrinking": (ShrinkSettings, "`genrec shrink`, `training/shrink.py`; `training/configs/shrink.yaml`."),
     "Private": (PrivateSettings, "`training/private.py`."),
+
+    "Alignment": (AlignSettings, "`genrec align`, `training/dpo.py`; `training/configs/align.yaml`."),
     "Reading requests": (ReadingSettings, "`genrec train-chat`, `training/chat.py`."),
     "Serving": (ServeSettings, "`genrec serve`; in the environment `GENREC_ENGINE__TIMEOUT_S` is `engine.timeout_s`."),
     "Preparing": (PrepareConfig, "`genrec prepare`, by its flags; `genrec.prepare` from Python."),

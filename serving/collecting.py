@@ -1,7 +1,7 @@
 """`python -m serving.collecting`: prepared data and what the store has taken since → prepared data to refresh with.
 
-`genrec refresh --store` starts it. What users turned down is no choice and is left out; edits of the catalog are laid
-over it. Knows no server and no model.
+`genrec refresh --store` and `genrec align --store` start it. What users turned down is no choice and is left out, or
+written apart; edits of the catalog are laid over it. Knows no server and no model.
 """
 
 from __future__ import annotations
@@ -28,15 +28,20 @@ def main() -> None:
     parser.add_argument("--store", required=True, help="SQLAlchemy URL of the event store")
     parser.add_argument("--data", type=Path, required=True, help="prepared data that the bundle was trained on")
     parser.add_argument("--out", type=Path, required=True, help="prepared data to write")
+    parser.add_argument("--refused", type=Path, help="prepared data of what users turned down to write, if anything")
     found = parser.parse_args()
     with guarded():
         store = EventStore.open(found.store)
         try:
             new, edits = store.interactions(), store.catalog_changes()
+            refused = store.turned_down(WindowPolicy().negative)
         finally:
             store.close()
         whole = collected(load(found.data), new, edits)
         save(whole, found.out)
+        if found.refused is not None and refused.height:
+            tally = Tally("what users turned down")
+            save(dataset(Interactions.from_table(refused), whole.catalog.table, tally), found.refused)
         print(f"{len(whole.interactions):,} interactions, {new.height:,} of them from the store, in {found.out}")
 
 

@@ -35,6 +35,7 @@ from genrec.recommender import Recommender
 from genrec.resources import folder
 from genrec.settings import load_settings
 from genrec.storage import sha256
+from genrec.tuning.align_settings import AlignSettings
 from genrec.tuning.reading import ReadingSettings
 from genrec.tuning.settings import RefreshSettings, SftSettings
 from genrec.world import load_films
@@ -87,7 +88,7 @@ def test_a_time_limit_still_leaves_a_whole_bundle(tiny: Tiny, tmp_path: Path) ->
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_is_read(path: Path) -> None:
-    kinds = {"chat": ReadingSettings, "refresh": RefreshSettings}
+    kinds = {"chat": ReadingSettings, "refresh": RefreshSettings, "align": AlignSettings}
     assert load_settings(kinds.get(path.stem, SftSettings), path)
     if path.stem == "chat":
         assert load_settings(ReadingSettings, path) == ReadingSettings()

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from genrec import __version__
-from genrec.cli import answers, bundles, checks, data, drift, measuring, refreshing, serving, start, training
+from genrec.cli import aligning, answers, bundles, checks, data, drift, measuring, refreshing, serving, start, training
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a check found something (validate: a row is bad; bench report: a claim misses its target);"
@@ -23,6 +23,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         training.train_chat,
         training.search,
         refreshing.refresh,
+        aligning.align,
         measuring.evaluate,
         measuring.plot,
     ),

@@ -5,6 +5,8 @@ On an open transaction. Does not know models, nor what is made of the numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 from sqlalchemy import Connection, func, select
 
@@ -18,6 +20,27 @@ def interactions(connection: Connection) -> pl.DataFrame:
     columns = [events.c[name] for name in _SCHEMA]
     rows = connection.execute(select(*columns).where(events.c.in_history.is_(True)).order_by(events.c.seq)).all()
     return pl.DataFrame([tuple(row) for row in rows], schema=_SCHEMA, orient="row")
+
+
+def turned_down(connection: Connection, negative: Sequence[str]) -> pl.DataFrame:
+    """What users turned down: user_id, item_id, timestamp of events of these kinds; and what stood above a choice in
+    the latest slate before it, at the choice's time. Items that the user chose at any time are left out."""
+    whole = interactions(connection).with_row_index("seq")
+    said = pl.col("kind").is_in(list(negative))
+    chosen = whole.filter(~said).select("seq", "user_id", "item_id", "timestamp").sort("timestamp")
+    made = connection.execute(select(slates.c.user_id, slates.c.recommendation_id, slates.c.shown_at)).all()
+    schema = {"user_id": pl.String, "slate": pl.String, "timestamp": pl.Int64}
+    shown = pl.DataFrame([tuple(row) for row in made], schema=schema, orient="row").sort("timestamp")
+    found = chosen.join_asof(shown, on="timestamp", by="user_id", strategy="backward", check_sortedness=False)
+    items = _items(connection, found["slate"].drop_nulls().unique().to_list())
+    above = (
+        found.join(items, on=["user_id", "slate", "item_id"], how="inner")
+        .join(items, on=["user_id", "slate"], how="inner", suffix="_above")
+        .filter(pl.col("slot_above") < pl.col("slot"))
+        .select("user_id", pl.col("item_id_above").alias("item_id"), "timestamp")
+    )
+    refused = pl.concat([whole.filter(said).select("user_id", "item_id", "timestamp"), above])
+    return refused.join(chosen, on=["user_id", "item_id"], how="anti").unique(maintain_order=True).sort("timestamp")
 
 
 def received(connection: Connection, since: int) -> int:

@@ -98,6 +98,10 @@ class EventStore:
         """All events of histories, as they came in: user_id, item_id, timestamp, kind, value."""
         return self.database.read(log.interactions)
 
+    def turned_down(self, negative: Sequence[str]) -> pl.DataFrame:
+        """What users turned down, by events of these kinds or by choosing what stood below; see `log.turned_down`."""
+        return self.database.read(partial(log.turned_down, negative=negative))
+
     def received(self, since: int) -> int:
         """How many events of histories came in at `since` (UTC seconds) or later."""
         return self.database.read(partial(log.received, since=since))
