@@ -27,13 +27,13 @@ from benchmarks._ranking_runs import ROOT, Places
 from genrec.benchmarking import RESULTS, Claim, claim, write_results
 from genrec.cli.shared import quiet_models
 
-SIZE = ("rounds=2", "cases=1500", "judged=1000")
+SIZE = ("rounds=2", "cases=2500", "judged=1000", "dropout=0.2")
 WAYS = (
-    Way("GRPO with priors", (*SIZE, "method=rewards", "penalty=0", "priors=1")),
-    Way("S-DPO", SIZE),
-    Way("cross-entropy", SIZE, cross_entropy),
-    Way("GRPO", (*SIZE, "method=rewards", "priors=0", "unknown=0")),
-    Way("DPO", (*SIZE, "rejected=1")),
+    Way("GRPO with priors", (*SIZE, "method=rewards", "penalty=0", "priors=1", "rejected=200", "recent=1")),
+    Way("S-DPO", (*SIZE, "learning_rate=1e-4")),
+    Way("cross-entropy", (*SIZE, "learning_rate=1e-4"), cross_entropy),
+    Way("GRPO", (*SIZE, "method=rewards", "priors=0", "learning_rate=1e-4")),
+    Way("DPO", (*SIZE, "rejected=1", "learning_rate=1e-4")),
 )
 CONTROL = "cross-entropy"
 Table_ = dict[str, dict[str, Any]]
