@@ -38,7 +38,7 @@ from genrec.tuning.preferring import Objective, Preferred, Rewarded, learn
 from genrec.tuning.result import data_hash, sample, write_weights
 from genrec.tuning.settings import SplitSettings
 from genrec.tuning.trainer import processes
-from genrec.tuning.weighing import chosen_weights
+from genrec.tuning.weighing import weighed
 
 log = logging.getLogger("genrec.align")
 Weights = PreTrainedModel | PeftModel
@@ -115,9 +115,7 @@ class Aligner:
     def child(self, model: Weights, fit: Cases) -> Fusion:
         """The same with the priors weighed anew."""
         fusion = self.spoken(model)
-        return (
-            replace(fusion, mix=fusion.mix.with_weights(chosen_weights(fusion, fit))) if fusion.mix.priors else fusion
-        )
+        return replace(fusion, mix=weighed(fusion, fit))
 
     @property
     def _vocabulary(self) -> Vocabulary:
@@ -219,7 +217,7 @@ def save(
         "learnt_until": int(split.train.table["timestamp"][-1]), "data_hash": data_hash(split.train),
         "split": split.name, "split_settings": separated(bundle, settings).model_dump(),
         "adapter": kind_of(model) if isinstance(model, PeftModel) else None,
-        "prior_weights": dict(child.mix.weights),
+        "prior_weights": dict(child.mix.weights), "model_ranks": child.mix.model,
         "chat": None if bundle.manifest.chat == "lora" else bundle.manifest.chat,
         "metrics": {
             f"validation {name}": {"value": one.mean, "low": one.low, "high": one.high} for name, one in found.items()

@@ -99,7 +99,7 @@ def test_what_was_turned_down_is_held_against_choices(tiny: Tiny, tmp_path: Path
 @pytest.mark.parametrize("kind", ["global_time", "leave_last_out"])
 def test_no_target_of_validation_or_test_is_learnt(kind: str, tiny: Tiny) -> None:
     data = load(tiny.data)
-    split = split_of(SplitSettings(kind=kind), data.interactions, data.catalog.item_ids)  # type: ignore[arg-type]
+    split = split_of(SplitSettings.model_validate({"kind": kind}), data.interactions, data.catalog.item_ids)
     choices = Choices.of(split.train, split.item_ids, 1.0, data.interactions)
     users = np.array(split.train.histories(split.item_ids).users)[choices.events.rows[choices.places]]
     learnt = set(zip(users.tolist(), choices.chosen.tolist(), choices.times.tolist(), strict=True))

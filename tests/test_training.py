@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from peft import PeftModel
+from pydantic import BaseModel
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
@@ -37,7 +38,7 @@ from genrec.settings import load_settings
 from genrec.storage import sha256
 from genrec.tuning.align_settings import AlignSettings
 from genrec.tuning.reading import ReadingSettings
-from genrec.tuning.settings import RefreshSettings, SftSettings
+from genrec.tuning.settings import RefreshSettings, SftSettings, ShrinkSettings
 from genrec.world import load_films
 from tests.helpers.llama2c import convert
 from tests.helpers.running import Tiny, trained_here
@@ -88,7 +89,9 @@ def test_a_time_limit_still_leaves_a_whole_bundle(tiny: Tiny, tmp_path: Path) ->
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_config_is_read(path: Path) -> None:
-    kinds = {"chat": ReadingSettings, "refresh": RefreshSettings, "align": AlignSettings}
+    kinds: dict[str, type[BaseModel]] = {
+        "chat": ReadingSettings, "refresh": RefreshSettings, "align": AlignSettings, "shrink": ShrinkSettings,
+    }  # fmt: skip
     assert load_settings(kinds.get(path.stem, SftSettings), path)
     if path.stem == "chat":
         assert load_settings(ReadingSettings, path) == ReadingSettings()

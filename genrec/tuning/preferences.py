@@ -7,7 +7,7 @@ every one is an item of the catalog; and what the user turned down. Looks at tra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -137,7 +137,7 @@ def _rollouts(
     Drawn without replacement by the Gumbel trick (Kool et al. 2019): noise of an item is a prior of it.
     """
     items, histories = len(now.asking.index), choices.histories
-    judge = now if settings.priors else now.alone()
+    judge = replace(now, mix=replace(now.mix, model=True)) if settings.priors else now.alone()
     noise = list(rng.gumbel(size=(len(choices), items)).astype(np.float32))
     found = judge.rank(histories, settings.rejected, allowed=_allowed(choices, now), nudges=noise)
     laid = _laid(choices, [one.items for one in found], settings.rejected)

@@ -77,7 +77,7 @@ def test_what_was_turned_down_comes_before_the_beam_and_once() -> None:
 
 
 def test_the_reference_says_what_the_bundle_said() -> None:
-    now, before = (fusion(INDEX, lambda history, row=row: row) for row in (OPINION, OPINION[::-1]))
+    now, before = fusion(INDEX, lambda history: OPINION), fusion(INDEX, lambda history: OPINION[::-1])
     pairs = compared(choices_of(), now, before.engine, AlignSettings(rejected=2))
     np.testing.assert_allclose(pairs.reference, np.log(np.array(OPINION[::-1])[items_of(pairs.tokens)]), rtol=1e-6)
 
