@@ -26,7 +26,8 @@ from genrec.tuning import watching
 from genrec.tuning.align_settings import AlignSettings
 from genrec.tuning.learnt import flattened
 from genrec.tuning.order import OrderedTrainer
-from genrec.tuning.trainer import Board, processes, refuse_several
+from genrec.tuning.tracking import trackers
+from genrec.tuning.trainer import processes, refuse_several
 
 Float32 = npt.NDArray[np.float32]
 _LEAST_RATE, _WARMUP = 0.1, 0.1
@@ -179,7 +180,7 @@ def learn(
         "input_ids": [compared.prompts[row].tolist() for row in range(len(compared))],
         "labels": [[row] for row in range(len(compared))],
     }
-    callbacks = [Until(until), Board(run / "tensorboard")]
+    callbacks = [Until(until), *trackers("tensorboard", run)]
     made = OrderedTrainer(
         model, arguments, train_dataset=Dataset.from_dict(columns), callbacks=callbacks,
         data_collator=Rows(compared.tokens, pad_id, embedded_of(model)),
