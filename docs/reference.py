@@ -37,7 +37,6 @@ SETTINGS: dict[str, tuple[type[BaseModel], str]] = {
     "Training": (SftSettings, "`genrec train`, `genrec index`, `training/sft.py`; files in `training/configs`."),
     "Shrinking": (ShrinkSettings, "`genrec shrink`, `training/shrink.py`; `training/configs/shrink.yaml`."),
     "Private": (PrivateSettings, "`training/private.py`."),
-
     "Alignment": (AlignSettings, "`genrec align`, `training/dpo.py`; `training/configs/align.yaml`."),
     "Reading requests": (ReadingSettings, "`genrec train-chat`, `training/chat.py`."),
     "Serving": (ServeSettings, "`genrec serve`; in the environment `GENREC_ENGINE__TIMEOUT_S` is `engine.timeout_s`."),

@@ -218,6 +218,7 @@ def save(
         "split": split.name, "split_settings": separated(bundle, settings).model_dump(),
         "adapter": kind_of(model) if isinstance(model, PeftModel) else None,
         "prior_weights": dict(child.mix.weights), "model_ranks": child.mix.model,
+        "privacy": None,
         "chat": None if bundle.manifest.chat == "lora" else bundle.manifest.chat,
         "metrics": {
             f"validation {name}": {"value": one.mean, "low": one.low, "high": one.high} for name, one in found.items()
