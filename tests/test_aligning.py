@@ -30,7 +30,14 @@ from genrec.tuning.splits import split_of
 from tests.helpers.running import ROOT, Tiny
 
 FAST = ("least=10", "rounds=1", "rejected=5", "batch_size=16")
-LATER = ("split.kind=global_time", "split.valid=0.1", "split.test=0.05", "recent=0.2", "learning_rate=0.02")
+LATER = (
+    "split.kind=global_time",
+    "split.valid=0.1",
+    "split.test=0.05",
+    "recent=0.2",
+    "learning_rate=0.02",
+    "dropout=0",
+)
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,8 @@ def test_every_shipped_config_is_read(path: Path) -> None:
     kinds: dict[str, type[BaseModel]] = {
         "chat": ReadingSettings, "refresh": RefreshSettings, "align": AlignSettings, "shrink": ShrinkSettings,
     }  # fmt: skip
-    assert load_settings(kinds.get(path.stem, SftSettings), path)
+    kind: type[BaseModel] = kinds.get(path.stem, SftSettings)
+    assert load_settings(kind, path)
     if path.stem == "chat":
         assert load_settings(ReadingSettings, path) == ReadingSettings()
 

@@ -24,10 +24,10 @@ class AlignSettings(BaseModel):
     """Items beside the chosen one, in a case: the beam's best, or as many rollouts."""
     penalty: float = Field(0.5, ge=0)
     """Of `rewards`: what the wrong rollouts of a case lose together, those ranked first most; the right one gains 1."""
-    priors: float = Field(1.0, ge=0)
+    priors: float = Field(0.0, ge=0)
     """Of `rewards`: how many times the bundle's priors count in a reward; at 1, with `beta` 1, the model learns to say
     alone what model and priors say together."""
-    rounds: int = Field(3, ge=1)
+    rounds: int = Field(2, ge=1)
     """Passes, before each of which candidates are drawn from what has been learnt so far; the best of them on
     validation is kept."""
     cases: int = Field(8000, ge=1)
@@ -45,11 +45,11 @@ class AlignSettings(BaseModel):
     is not published."""
     batch_size: int = Field(32, ge=1)
     """Cases per step."""
-    learning_rate: float = Field(5e-4, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
     """Peak learning rate of a round; it warms up and falls to a tenth."""
     weight_decay: float = Field(0.05, ge=0)
     """AdamW's weight decay."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(0.2, ge=0, lt=1)
     """Share dropped while weights from nothing learn; the bundle's opinion is asked without."""
     max_seconds: float | None = Field(None, gt=0)
     """No round begins after this time, and one that is running ends."""
