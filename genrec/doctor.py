@@ -55,6 +55,7 @@ PARTS = (
         "pip install 'genrec[track]'",
     ),
     Part("bitsandbytes", ("bitsandbytes",), "bitsandbytes", "8- and 4-bit weights", "pip install 'genrec[quant]'"),
+    Part("opacus", ("opacus",), "opacus", "training that hides people", "pip install 'genrec[private]'"),
     Part("vLLM", ("vllm",), "vllm", "serving: many requests at once, adapters, JSON text", _VLLM),
     Part("matplotlib", ("matplotlib",), "matplotlib", "pictures of an evaluation", "pip install 'genrec[plots]'"),
     Part(
