@@ -62,10 +62,12 @@ def measured(name: str, folder: Path, arguments: argparse.Namespace) -> tuple[di
     words = ["--data", str(data), "--out", str(folder / "bundle"), "--config", str(recipe), "--quiet"]
     run_training("sft.py", [*words, *arguments.overrides])
     seconds = round(time.monotonic() - started, 1)
-    done = compare(Recommender.open(folder / "bundle"), load(data), most=arguments.cases, say=print)
+    recommender = Recommender.open(folder / "bundle")
+    done = compare(recommender, load(data), most=arguments.cases, say=print)
     facts = load(data).report.facts
     config = {"domain": name, "recipe": recipe.read_text(encoding="utf-8"), "overrides": arguments.overrides,
-              "facts": facts, "train_seconds": seconds, "systems": figures(done)}  # fmt: skip
+              "facts": facts, "train_seconds": seconds, "systems": figures(done),
+              "mix": mix_of(recommender)}  # fmt: skip
     return config, list(claims_of(name, done, seconds))
 
 
@@ -78,6 +80,12 @@ def first_users(source: Path, out: Path, users: int) -> None:
     items = None if gathered.items is None else gathered.items.filter(
         gathered.items["item_id"].is_in(table["item_id"].unique().implode()))  # fmt: skip
     save(dataset(Interactions.from_table(table), items, gathered.tally), out)
+
+
+def mix_of(recommender: Recommender) -> dict[str, Any]:
+    """Weights of the priors beside a model of weight 1, whether it joins them, and the lift of fresh items."""
+    mix = recommender.fusion.mix
+    return {"weights": dict(mix.weights), "model": mix.model, "lift": None if mix.fresh is None else mix.fresh.lift}
 
 
 def figures(done: Comparison) -> dict[str, dict[str, float]]:
