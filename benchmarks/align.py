@@ -29,7 +29,10 @@ from genrec.cli.shared import quiet_models
 
 SIZE = ("rounds=2", "cases=2500", "judged=1000", "dropout=0.2")
 WAYS = (
-    Way("GRPO with priors", (*SIZE, "method=rewards", "penalty=0", "priors=1", "rejected=200", "recent=1")),
+    Way(
+        "GRPO with priors",
+        (*SIZE, "method=rewards", "penalty=0", "priors=1", "rejected=200", "recent=1", "learning_rate=5e-4"),
+    ),
     Way("S-DPO", (*SIZE, "learning_rate=1e-4")),
     Way("cross-entropy", (*SIZE, "learning_rate=1e-4"), cross_entropy),
     Way("GRPO", (*SIZE, "method=rewards", "priors=0", "learning_rate=1e-4")),
