@@ -1,7 +1,8 @@
 """Every kind of adapter on one small base and one task: what it reaches, holds, takes, and whether it merges.
 
-The base has learnt viewers who know one half of the films only. The task: other viewers, who know the other half. Base
-and adapters share one index of all films, in three codes each, by their texts alone, as a large catalog would have.
+The base has learnt viewers who know one half of the films only. The task: other viewers, who know the other half; some
+of them are learnt, the last choices of the rest are the test. Base and adapters share one index of all films, in three
+codes each, by their texts alone, as a large catalog would have.
 Every kind has the same steps and the best of the same rates, chosen on validation; the test is looked at once.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
@@ -43,7 +45,7 @@ from genrec.priors import Mix
 from genrec.prompting import load_prompts
 from genrec.ragged import Ragged
 from genrec.resources import folder
-from genrec.splitting import Cases, Split
+from genrec.splitting import Cases, Split, leave_last_out
 from genrec.tuning.learnt import NDCG, cross_entropy, flattened
 from genrec.tuning.model import context_of, starting_model
 from genrec.tuning.result import sample
@@ -67,11 +69,11 @@ KINDS: dict[str, tuple[Kind, LoraSettings]] = {
 
 @dataclass(frozen=True)
 class Size:
-    """viewers: of the base's half and of the adapters'; epochs: of the base and of an adapter; cases: of the test."""
+    """viewers: of the base's half, and of the other one those that are learnt, that choose the rate, and that test;
+    epochs: of the base and of an adapter."""
 
-    viewers: tuple[int, int] = (200, 60)
+    viewers: tuple[int, int, int, int] = (200, 60, 100, 300)
     epochs: tuple[int, int] = (8, 3)
-    cases: int = 300
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,10 @@ def _measured(path: Path, measure: Callable[[], Figures]) -> Figures:
 def _task(size: Size, place: Path) -> Task:
     catalog = load_films()
     halves = [catalog.select(np.arange(first, len(catalog), 2)) for first in (0, 1)]
-    logs = [_log(half, viewers, seed) for seed, (half, viewers) in enumerate(zip(halves, size.viewers, strict=True))]
-    known, asked = (split_of(SftSettings().split, log, catalog.item_ids) for log in logs)
+    counts = (size.viewers[0], sum(size.viewers[1:]))
+    logs = [_log(half, viewers, seed) for seed, (half, viewers) in enumerate(zip(halves, counts, strict=True))]
+    known = split_of(SftSettings().split, logs[0], catalog.item_ids)
+    asked = _among_others(logs[1], catalog.item_ids, size)
     items = ItemSettings(encoder=TFIDF, collaborative=0, codes=CodesConfig(levels=3, size=64))
     index = build_index(catalog, Ragged.from_lists([]), items).index
     prompts = load_prompts(folder("prompts"), "en")
@@ -146,6 +150,16 @@ def _task(size: Size, place: Path) -> Task:
         merge_rows(model)
         model.save_pretrained(str(place))
     return Task(place, vocabulary, asking, asked, size)
+
+
+def _among_others(log: Interactions, item_ids: list[str], size: Size) -> Split:
+    """Some viewers are learnt from; the last choices of others, whom no adapter has seen, choose the rate and test."""
+    whole = leave_last_out(log, item_ids)
+    learnt, choosing, _ = size.viewers[1:]
+    train = Interactions(log.table.filter(pl.col("user_id").is_in(whole.test.users[:learnt])))
+    rows = np.arange(len(whole.test))
+    valid, test = rows[learnt : learnt + choosing], rows[learnt + choosing :]
+    return Split("other viewers", train, whole.test.take(valid), whole.test.take(test), item_ids)
 
 
 def _log(half: Catalog, viewers: int, seed: int) -> Interactions:
@@ -200,7 +214,7 @@ def _run(task: Task, name: str, rate: float) -> tuple[Figures, PreTrainedModel |
 
 
 def _test(task: Task, model: PreTrainedModel | PeftModel) -> Figures:
-    cases = sample(task.asked.test, task.size.cases, 0)
+    cases = task.asked.test
     engine = engine_of(model.eval(), task.vocabulary, context_of(model))
     ranker = GenerativeRanker(Fusion(engine, task.asking, Mix((), {})))
     result = evaluate(ranker, cases, (10,), mask_seen=True)
