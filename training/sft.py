@@ -144,11 +144,10 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
         loss=loss,
         track=settings.track,
     )
-    before = time.monotonic()
     with flattened(model) if loss is not None else nullcontext():
         resumed = last_checkpoint(run) if arguments.resume else None
         watching.run(sft, "training", settings.optimiser.max_seconds, resumed)
-    ran = Ran(time.monotonic() - before, peak(), sft.state.global_step, emitted(sft))
+    ran = Ran(sft.state.global_step, emitted(sft))
     merge_rows(model)
     finish(model)
     log.info("trained after %.0f s, at most %.2f GiB", time.monotonic() - started, peak() / 2**30)

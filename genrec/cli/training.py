@@ -19,6 +19,8 @@ from genrec.cli.shared import (
     show_json,
 )
 from genrec.doctor import require
+from genrec.errors import ConfigError
+from genrec.located import read_yaml
 
 
 def train(
@@ -114,6 +116,7 @@ def search(
         float | None, typer.Option(min=0.1, help="Time for this call; the trial under way is then cut off.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the proposals.")] = 0,
+    json: AsJson = False,
 ) -> None:
     """Looks for better settings on validation; goes on where it was when it is called again. The best are in best.yaml,
     for `genrec train --config`. Runs training/search.py."""
@@ -124,6 +127,8 @@ def search(
     arguments += ["--config", str(config)] if config else []
     arguments += ["--seconds", str(60 * minutes)] if minutes is not None else []
     run_training("search.py", [*arguments, "--seed", str(seed), "--", *(overrides or ())])
+    if json:
+        show_json({"out": str(out), "best": read_yaml(out / "best.yaml", ConfigError)[1]})
 
 
 def _tell(made: Path, json: bool, line: str) -> None:

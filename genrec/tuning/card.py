@@ -65,10 +65,9 @@ def privacy_card(privacy: Privacy) -> str:
 
 @dataclass(frozen=True)
 class Ran:
-    """A training run: seconds, most bytes held, steps, kilograms of CO₂ equivalents where they were estimated."""
+    """A training run: steps, kilograms of CO₂ equivalents where they were estimated. Time and memory are in the run's
+    log: in the card they would give each of two runs with one seed a version of its own."""
 
-    seconds: float
-    memory: int
     steps: int
     carbon: float | None = None
 
@@ -115,7 +114,7 @@ def _priors(manifest: Manifest) -> str:
 
 
 def _ran(ran: Ran) -> Iterator[tuple[str, str]]:
-    yield "training", f"{ran.steps:,} steps in {ran.seconds:.0f} s, at most {ran.memory / 2**30:.1f} GiB"
+    yield "training", f"{ran.steps:,} steps"
     if ran.carbon is not None:
         yield "carbon", f"{1000 * ran.carbon:.2f} g CO₂ equivalents, estimated by codecarbon"
 
