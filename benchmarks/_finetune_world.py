@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from datasets import Dataset
+from transformers import DataCollatorForSeq2Seq, PreTrainedModel, Trainer, TrainingArguments
 
 from genrec.asking import NextItemPrompt
 from genrec.examples import Examples, last_item
@@ -61,3 +63,18 @@ def films(users: int, cases: int, shape: ScratchConfig) -> Films:
     seen = sample(split.valid, cases, 0)
     valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, asking.window)
     return Films(model, vocabulary, index, asking, learnt, seen, valid)
+
+
+def plain_trainer(world: Films, model: PreTrainedModel, batch: int, run: str, **chosen: Any) -> Trainer:
+    """transformers' Trainer as its documentation shows it: the model's own loss, padded batches in random order.
+
+    run: a folder; chosen: further training arguments."""
+    arguments = TrainingArguments(
+        output_dir=run, num_train_epochs=1, per_device_train_batch_size=batch, learning_rate=1e-3, report_to="none",
+        save_strategy="no", disable_tqdm=True, **chosen,
+    )  # fmt: skip
+    tokenizer = world.vocabulary.tokenizer
+    return Trainer(
+        model, arguments, train_dataset=Dataset.from_dict(world.train.columns()), processing_class=tokenizer,
+        data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
+    )  # fmt: skip

@@ -23,12 +23,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset
-from transformers import DataCollatorForSeq2Seq, PreTrainedModel, Trainer, TrainingArguments
+from transformers import PreTrainedModel
 
 from benchmarks._finetune_kinds import Size, kinds
 from benchmarks._finetune_peak import peak
-from benchmarks._finetune_world import Films, films
+from benchmarks._finetune_world import Films, films, plain_trainer
 from genrec.benchmarking import RESULTS, Claim, claim, write_results
 from genrec.examples import Examples
 from genrec.model.base import ScratchConfig
@@ -109,17 +108,8 @@ def _ours(world: Films, model: PreTrainedModel) -> float:
 
 
 def _plain(world: Films, model: PreTrainedModel) -> float:
-    """transformers' Trainer as its documentation shows it: the model's own loss, padded batches in random order."""
     with tempfile.TemporaryDirectory() as run:
-        arguments = TrainingArguments(
-            output_dir=run, num_train_epochs=1, per_device_train_batch_size=BATCH, learning_rate=1e-3, report_to="none",
-            save_strategy="no", disable_tqdm=True, use_cpu=True,
-        )  # fmt: skip
-        tokenizer = world.vocabulary.tokenizer
-        made = Trainer(
-            model, arguments, train_dataset=Dataset.from_dict(world.train.columns()), processing_class=tokenizer,
-            data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
-        )  # fmt: skip
+        made = plain_trainer(world, model, BATCH, run, use_cpu=True)
         start = time.process_time()
         made.train()
         return time.process_time() - start

@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset
-from transformers import DataCollatorForSeq2Seq, PreTrainedModel, Trainer, TrainingArguments
+from transformers import PreTrainedModel, Trainer
 
-from benchmarks._finetune_world import Films, films
+from benchmarks._finetune_world import Films, films, plain_trainer
 from benchmarks.decode_torch import END, PAD, TEXT, Setting
 from genrec.benchmarking import RESULTS, Claim, claim, write_results
 from genrec.decoding.torch_engine import TorchEngine
@@ -108,17 +107,8 @@ def _ours(world: Films, model: PreTrainedModel, batch: int) -> float:
 
 
 def _plain(world: Films, model: PreTrainedModel, batch: int) -> float:
-    """transformers' Trainer as its documentation shows it: the model's own loss, padded batches in random order."""
     with tempfile.TemporaryDirectory() as run:
-        arguments = TrainingArguments(
-            output_dir=run, num_train_epochs=1, per_device_train_batch_size=batch, learning_rate=1e-3, report_to="none",
-            save_strategy="no", disable_tqdm=True, bf16=True, use_cpu=best_device() == "cpu",
-        )  # fmt: skip
-        tokenizer = world.vocabulary.tokenizer
-        made = Trainer(
-            model, arguments, train_dataset=Dataset.from_dict(world.train.columns()), processing_class=tokenizer,
-            data_collator=DataCollatorForSeq2Seq(tokenizer, padding=True),
-        )  # fmt: skip
+        made = plain_trainer(world, model, batch, run, bf16=True, use_cpu=best_device() == "cpu")
         return _seconds(made)
 
 
