@@ -56,7 +56,7 @@ class ScoreRanker:
         return self.scorer.name
 
     def rank(self, histories: Ragged, k: int, *, mask_seen: bool) -> Int32:
-        size = max(1, _CELLS // max(1, self.scorer.n_items))
+        size = at_once(self.scorer.n_items)
         out = np.full((len(histories), k), -1, dtype=np.int32)
         for start in along(self.name, len(histories), size):
             part = histories.take(np.arange(start, min(start + size, len(histories))))
@@ -71,8 +71,7 @@ def rank_scores(scores: Float32, histories: Ragged, k: int, mask_seen: bool) -> 
     depends on nothing but its scores. mask_seen takes the items of the history out of the candidates.
     Raises EngineError for a score that is not a number.
     """
-    if np.isnan(scores).any():
-        raise EngineError("a score is not a number", value="NaN", where="rank_scores", remedy="check the model")
+    refuse_nan(scores, "rank_scores")
     keys = _sort_keys(scores)
     if mask_seen:
         keys[histories.rows, histories.items] = _NEVER
@@ -81,6 +80,17 @@ def rank_scores(scores: Float32, histories: Ragged, k: int, mask_seen: bool) -> 
     out = np.full((len(scores), k), -1, dtype=np.int32)
     out[:, : items.shape[1]] = items
     return out
+
+
+def at_once(n_items: int) -> int:
+    """Cases whose scores of all items are held together."""
+    return max(1, _CELLS // max(1, n_items))
+
+
+def refuse_nan(scores: Float32, where: str) -> None:
+    """Raises EngineError for a score that is not a number."""
+    if np.isnan(scores).any():
+        raise EngineError("a score is not a number", value="NaN", where=where, remedy="check the model")
 
 
 def _ordered(scores: Float32) -> Int64:

@@ -10,16 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
-from genrec.errors import ConfigError, EngineError
+from genrec.errors import ConfigError
 from genrec.evaluation.metrics.ndcg import ndcg
-from genrec.evaluation.ranker import Float32, Scorer, ScoreRanker
+from genrec.evaluation.ranker import Float32, Scorer, ScoreRanker, at_once, refuse_nan
 from genrec.progress import along
 from genrec.splitting import Cases
 
 Model = TypeVar("Model", bound=Scorer)
 Config = TypeVar("Config", bound=BaseModel)
 Float64 = npt.NDArray[np.float64]
-_CELLS = 8_000_000  # scores held at once
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def single_ndcg(model: Scorer, valid: Cases, k: int, mask_seen: bool) -> Float64
 
     As ScoreRanker ranks: of equal scores the lower item number comes first.
     """
-    size = max(1, _CELLS // max(1, model.n_items))
+    size = at_once(model.n_items)
     parts = [
         _gain(model.scores(part.histories), part, k, mask_seen)
         for start in along(model.name, len(valid), size)
@@ -54,8 +53,7 @@ def single_ndcg(model: Scorer, valid: Cases, k: int, mask_seen: bool) -> Float64
 
 
 def _gain(scores: Float32, cases: Cases, k: int, mask_seen: bool) -> Float64:
-    if np.isnan(scores).any():
-        raise EngineError("a score is not a number", value="NaN", where="validation", remedy="check the model")
+    refuse_nan(scores, "validation")
     if mask_seen:
         scores = scores.copy()
         scores[cases.histories.rows, cases.histories.items] = -np.inf
