@@ -1,28 +1,68 @@
-"""Viewers who turn to films that no model has seen anybody choose. Part of benchmarks/drift.py."""
+"""Viewers who turn to films that came after training. Part of benchmarks/drift.py.
+
+Training knows nothing of these films: neither choices nor texts. They join the catalog as a server adds them. Asked
+are the bundle as it is, and its child, refreshed by what other viewers chose since, the new films among it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from benchmarks._drift_worlds import Bool, Viewers
+from genrec.catalog import Catalog
+from genrec.formats import Dataset, dataset
+from genrec.formats.report import Tally
+from genrec.interactions import Interactions
+from genrec.preparing import load, save
 from genrec.programs import run_training
+from genrec.recommender import Recommender
+from genrec.refreshing import grown
+from genrec.world import WorldConfig, load_films, simulate
 
 HELD_BACK = 0.2
-"""Share of the films that training never sees chosen; their texts are in the catalog."""
+"""Share of the films that come after training."""
+CROWD = 113
+"""The other viewers, of whom refreshing learns."""
 FEWEST = 8, 2
 """Choices before and after the change that a viewer needs."""
 
 
-def trained(place: Path, data: Path) -> Path:
-    """The bundle of the demo's settings without some films' choices, trained unless it is there."""
-    if not (place / "manifest.json").is_file():
+def trained(place: Path, data: Path) -> tuple[Recommender, Path]:
+    """The recommender with all films, those that came later last, and the data that it was trained on without them; of
+    the demo's settings, trained unless it is there."""
+    whole = load(data)
+    later = set(whole.catalog.table["item_id"].sample(fraction=HELD_BACK, seed=0).to_list())
+    if not (place / "data" / "report.json").is_file():
+        save(_without(whole.interactions, whole.catalog, later), place / "data")
+    if not (place / "bundle" / "manifest.json").is_file():
         config = Path(__file__).resolve().parents[1] / "training" / "configs" / "demo.yaml"
-        run_training("sft.py", ["--data", str(data), "--out", str(place), "--config", str(config), "--quiet",
-                                f"split.cold={HELD_BACK}", "optimiser.epochs=4"])  # fmt: skip
-    return place
+        run_training("sft.py", ["--data", str(place / "data"), "--out", str(place / "bundle"), "--config", str(config),
+                                "--quiet", "optimiser.epochs=4"])  # fmt: skip
+    return grown(Recommender.open(place / "bundle"), whole.catalog), place / "data"
+
+
+def refreshed(place: Path, data: Path, viewers: int) -> Recommender:
+    """The child that learnt of so many viewers of all films in the two years after; made unless it is there."""
+    if not (place / "child" / "manifest.json").is_file():
+        old, films = load(place / "data").interactions, load(data).catalog
+        since = simulate(load_films(), WorldConfig(users=viewers, crowd=CROWD, start=date(2025, 1, 1))).interactions
+        log = Interactions(pl.concat([old.table, since.table.select(old.table.columns)]))
+        save(dataset(log, films.table, Tally("viewers of all films")), place / "data-since")
+        run_training("refresh.py", ["--bundle", str(place / "bundle"), "--data", str(place / "data-since"),
+                                    "--out", str(place / "child"), "--quiet", "priors=fitted"])  # fmt: skip
+    return Recommender.open(place / "child")
+
+
+def _without(interactions: Interactions, catalog: Catalog, later: set[str]) -> Dataset:
+    kept = ~pl.col("item_id").is_in(list(later))
+    return dataset(
+        Interactions(interactions.table.filter(kept)), catalog.table.filter(kept), Tally("viewers of known films")
+    )
 
 
 def turned(viewers: Viewers, new: Bool) -> Viewers:

@@ -40,8 +40,9 @@ def _recovery(kinds: dict[str, Any], folder: Path) -> Path:
         axis.set_xlabel("choices of the new interest seen (−1: before)")
     axes[0][0].set_ylabel("NDCG@10")
     axes[0][0].set_ylim(bottom=0)
-    handles = axes[0][0].get_legend_handles_labels()
-    figure.legend(*handles, loc="upper center", ncols=len(colours), frameon=False, fontsize=8)
+    told = [axis.get_legend_handles_labels() for axis in axes[0]]
+    lines = {label: line for handles, labels in told for line, label in zip(handles, labels, strict=True)}
+    figure.legend(lines.values(), lines, loc="upper center", ncols=len(colours), frameon=False, fontsize=8)
     return _saved(figure, folder / "drift_recovery.svg", 0.94)
 
 
