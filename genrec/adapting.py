@@ -20,6 +20,8 @@ from genrec.interest.adapting import Adapter, Present
 from genrec.priors.mix import Float32, Mix
 from genrec.ragged import Int64, Ragged
 
+Numbers = npt.NDArray[np.integer]
+
 
 @dataclass(frozen=True)
 class AdaptiveFusion:
@@ -59,10 +61,11 @@ class AdaptiveFusion:
         whole = wholly.ranked(self.fusion, depth)
         if not policy.on:
             return [_first(one, k) for one in whole]
-        found = self.adapter.present(self._known(histories))
+        read = self._read(histories)
+        found = self.adapter.present(read.where(read.items < self.adapter.filter.topics.items))
         moved = [row for row, one in enumerate(found) if one.chance >= policy.least]
         longer = [row for row, length in enumerate(histories.lengths.tolist()) if length > 1] if policy.latest else []
-        present = wholly.of(moved, [self._present(histories, row, found[row]) for row in moved])
+        present = wholly.of(moved, [self._present(histories[row], read[row], found[row]) for row in moved])
         latest = wholly.of(longer, [histories[row][-1:] for row in longer], told=False)
         near = dict(zip(moved, present.ranked(self.fusion, depth), strict=True))
         last = dict(zip(longer, latest.ranked(self.fusion, depth), strict=True))
@@ -73,17 +76,18 @@ class AdaptiveFusion:
             out.append(joined([(one, 1 - sum(share for _, share in parts)), *parts], k))
         return out
 
-    def _known(self, histories: Ragged) -> Ragged:
-        """The items that there are topics of: newer ones say nothing of a change."""
-        return histories.where(histories.items < self.adapter.filter.topics.items)
+    def _read(self, histories: Ragged) -> Ragged:
+        """With items that there are topics of, as far as something is like the newer ones: the rest says nothing of a
+        change."""
+        fresh = self.mix.fresh
+        return histories if fresh is None else fresh.as_known(histories, late=True)
 
-    def _present(self, histories: Ragged, row: int, found: Present) -> Int64:
-        """The present part with the newer items among it that have no topics."""
-        history = np.asarray(histories[row], dtype=np.int64)
-        known = np.flatnonzero(history < self.adapter.filter.topics.items)
+    def _present(self, history: Numbers, read: Numbers, found: Present) -> Int64:
+        """The present part of a history with the newer items among it that nothing is said of."""
+        known = np.flatnonzero(read < self.adapter.filter.topics.items)
         start = int(known[found.since]) if len(known) else 0
         places = np.union1d(known[found.kept], np.arange(start, len(history)))
-        return history[places]
+        return np.asarray(history, dtype=np.int64)[places]
 
 
 @dataclass(frozen=True)

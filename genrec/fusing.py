@@ -18,6 +18,7 @@ from genrec.asking import NextItemPrompt
 from genrec.decoding.engine import Candidates, Engine, Float64
 from genrec.items.trie import View
 from genrec.priors.mix import Float32, Mix
+from genrec.priors.stand_ins import StandIns
 from genrec.ragged import Int32, Int64, Ragged
 
 Bool = npt.NDArray[np.bool_]
@@ -45,7 +46,7 @@ class Fusion:
 
     def alone(self) -> Fusion:
         """The model without priors."""
-        return replace(self, mix=Mix((), {}))
+        return replace(self, mix=Mix((), {}, self.mix.fresh))
 
     def rank(
         self,
@@ -61,7 +62,8 @@ class Fusion:
         trie, priors = self.asking.index.trie, self._priors(histories, nudges)
         if priors is not None and not self.mix.spoken:
             return [_by_prior(priors[row], mask, k) for row, mask in enumerate(allowed)]
-        prompts = [self.asking.ids(histories[row], profiles[row] if profiles else "") for row in range(len(histories))]
+        read = self.read(histories)
+        prompts = [self.asking.ids(read[row], profiles[row] if profiles else "") for row in range(len(read))]
         views = [
             View.of(trie, allowed=mask, prior=None if priors is None else priors[row])
             for row, mask in enumerate(allowed)
@@ -84,15 +86,27 @@ class Fusion:
         """The score of these items after each history, float64 [histories, items]."""
         if not self.mix.spoken:
             return self.mix.values(histories)[:, items].astype(np.float64)
-        prompts = [self.asking.ids(histories[row], profile) for row in range(len(histories))]
+        read = self.read(histories)
+        prompts = [self.asking.ids(read[row], profile) for row in range(len(read))]
         found = np.stack(self._logprobs(prompts, [items] * len(histories)))
         return found + self.mix.values(histories)[:, items] if self.mix else found
 
+    def read(self, histories: Ragged) -> Ragged:
+        """As the model can read them: an item that it never saw is the known one most like it."""
+        late = self._late
+        return histories if late is None else late.as_known(histories, late=True)
+
+    @property
+    def _late(self) -> StandIns | None:
+        """What stands in for items that came after training, where each has a code of its own that the model never
+        saw; None where there are none."""
+        fresh = self.mix.fresh
+        return fresh if fresh is not None and fresh.late and self.asking.index.levels == 1 else None
+
     def _logprobs(self, prompts: list[list[int]], items: Sequence[Int64]) -> list[Float64]:
-        """log p of each prompt's items, float64; one that came after training, under a code of its own that the model
-        never saw, has the mean of its likes."""
-        fresh, codes = self.mix.fresh, self.asking.index.codes
-        if fresh is None or not fresh.late or self.asking.index.levels > 1:
+        """log p of each prompt's items, float64; one that the model never saw has the mean of its likes."""
+        fresh, codes = self._late, self.asking.index.codes
+        if fresh is None:
             return list(self.engine.score(prompts, [codes[row] for row in items]))
         told = [fresh.told(row) for row in items]
         scored = self.engine.score(prompts, [codes[row] for row in told])

@@ -64,6 +64,22 @@ def test_the_model_is_asked_for_the_likes_of_an_item_that_came_after_training() 
     assert sorted(narrow.rank(ONE, 2, allowed=[None])[0].items.tolist()) == [0, 3]
 
 
+def test_who_chose_an_item_that_came_after_training_is_read_as_if_it_were_the_likest_known() -> None:
+    """Item 3 has the text of item 0, and what follows it is what follows item 0: mostly item 2."""
+    vectors = np.array([[1, 0], [0, 1], [-1, 0], [1, 0]], dtype=np.float32)
+    late = StandIns.of(vectors[:3], np.ones(3, dtype=bool)).grown(vectors, 3)
+
+    def follows(history: list[int]) -> list[float]:
+        return [0.2, 0.1, 0.6, 0.1] if history == [0] else [0.2, 0.6, 0.1, 0.1]
+
+    plain = fusion(grid(4), follows)
+    for fused in (Fusion(plain.engine, plain.asking, Mix((), {}, late)), plain):
+        found = fused.rank(Ragged.from_lists([[0], [3]]), 1, allowed=[None, None])
+        assert [one.items.tolist() for one in found] == [[2], [1 if fused is plain else 2]]
+    scores = Fusion(plain.engine, plain.asking, Mix((), {}, late)).scores(Ragged.from_lists([[3]]), np.array([0, 2]))
+    np.testing.assert_allclose(scores, np.log([[0.2, 0.6]]), atol=1e-4)
+
+
 def test_filters_bind_the_beam_and_the_rescued() -> None:
     allowed = np.array([True, True, False, True])
     for width, rescued in ((1, 2), (4, 4), (4, 0)):

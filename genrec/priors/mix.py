@@ -34,7 +34,8 @@ class Prior(Protocol):
 
 @dataclass(frozen=True)
 class Mix:
-    """score = Σ weight · standardised prior; fresh items have the values of their likes, and a lift."""
+    """score = Σ weight · standardised prior; fresh items have the values of their likes, and a lift, and are read as
+    the likest."""
 
     priors: tuple[Prior, ...]
     weights: Mapping[str, float]
@@ -77,8 +78,9 @@ class Mix:
 
     def values_of(self, prior: Prior, histories: Ragged) -> Float32:
         """One prior on the common scale, float32 [histories, items]."""
-        values = standardised(prior.values(histories))
-        return values if self.fresh is None or prior.name in BY_TEXT else self.fresh.filled(values)
+        if self.fresh is None or prior.name in BY_TEXT:
+            return standardised(prior.values(histories))
+        return self.fresh.filled(standardised(prior.values(self.fresh.as_known(histories))))
 
     def with_weights(self, weights: Mapping[str, float]) -> Mix:
         return replace(self, weights={**self.weights, **weights})

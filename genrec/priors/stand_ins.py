@@ -1,7 +1,7 @@
 """Items that nobody chose yet: what is said of the known items most like them stands for them.
 
 A prior that counts choices gives such an item its lowest number, or none, and a weighted sum of several then never
-shows it, however well its text fits. Does not know any prior, nor the model.
+shows it, however well its text fits; who chose it is read as if they had not. Does not know any prior, nor the model.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from genrec.items.text import unit
-from genrec.ragged import Int64
+from genrec.ragged import Int64, Ragged
 
 Bool = npt.NDArray[np.bool_]
 Float32 = npt.NDArray[np.float32]
@@ -55,6 +55,16 @@ class StandIns:
         """The lift on top, in place: float32 [histories, items]."""
         total[:, self.items] += np.float32(self.lift)
         return total
+
+    def as_known(self, histories: Ragged, *, late: bool = False) -> Ragged:
+        """Histories in which the likest known item stands for each fresh one; late: for the late ones alone."""
+        first = len(self.items) - self.late if late else 0
+        items, near, weights = self.items[first:], self.near[first:], self.weights[first:]
+        if not len(items):
+            return histories
+        place = np.minimum(np.searchsorted(items, histories.items), len(items) - 1)
+        likest = near[np.arange(len(items)), weights.argmax(axis=1)].astype(histories.items.dtype)
+        return Ragged(histories.offsets, np.where(items[place] == histories.items, likest[place], histories.items))
 
     def grown(self, vectors: Float32, before: int) -> StandIns:
         """With the items from number `before` on, which came after training; vectors: float32 [all items, d]."""

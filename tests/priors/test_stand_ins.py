@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
-from genrec.priors import Content, Mix
+from genrec.priors import Collaborative, Content, Mix
 from genrec.priors.stand_ins import NEAREST, SHARPNESS, StandIns, likes
 from genrec.priors.stored import load_mix, load_stand_ins, save_priors
 from genrec.ragged import Ragged
@@ -54,6 +55,7 @@ def test_where_everything_is_known_nothing_changes() -> None:
     stand_ins = StandIns.of(VECTORS, np.ones(5, dtype=bool), lift=3)
     values = np.arange(5, dtype=np.float32)[None]
     assert stand_ins.lifted(stand_ins.filled(values)).tolist() == [[0, 1, 2, 3, 4]]
+    assert stand_ins.as_known(Ragged.from_lists([[0, 4]])).items.tolist() == [0, 4]
 
 
 def test_a_mix_fills_what_counts_choices_and_leaves_what_reads_text() -> None:
@@ -92,6 +94,27 @@ def test_a_model_is_asked_for_the_likes_of_late_items_alone(asked: list[int]) ->
     said = grown.said(items, told, truth[told])
     both = [*truth, *(grown.weights[2:] * truth[grown.near[2:]]).sum(axis=1)]
     np.testing.assert_allclose(said, np.array(both)[items], rtol=1e-5)
+
+
+def test_histories_are_read_as_the_likest_known_items() -> None:
+    """Item 3 is nearest to 1 (cosine .8), the later 5 as well and 6 exactly it; 4, late or not, is like all of them."""
+    later = np.concatenate([VECTORS, [[3, 4], [0, 1]]]).astype(np.float32)
+    grown = StandIns.of(VECTORS, KNOWN).grown(later, 5)
+    histories = Ragged.from_lists([[0, 3, 6], [], [5, 2]])
+    assert [row.tolist() for row in grown.as_known(histories)] == [[0, 1, 1], [], [1, 2]]
+    assert [row.tolist() for row in grown.as_known(histories, late=True)] == [[0, 3, 1], [], [1, 2]]
+    assert histories.items.tolist() == [0, 3, 6, 5, 2]
+
+
+def test_a_prior_that_counts_choices_reads_a_fresh_item_as_its_likest() -> None:
+    """After item 2 alone, which nobody chose and which is item 1 to the letter."""
+    vectors = np.array([[1, 0], [0, 1], [0, 1]], dtype=np.float32)
+    fresh = StandIns.of(vectors, np.array([True, True, False]))
+    follows = Collaborative(csr_matrix(np.array([[0, 0, 0], [1, 0, 0], [0, 0, 0]], dtype=np.float32)))
+    mix = Mix((follows,), {"collaborative": 1.0}, fresh)
+    after = [mix.values(Ragged.from_lists([[item]]))[0] for item in (1, 2)]
+    np.testing.assert_array_equal(after[1], after[0])
+    assert after[1][0] > after[1][1]
 
 
 def test_they_are_kept_with_the_priors(tmp_path: Path) -> None:
