@@ -32,8 +32,8 @@ from genrec.interactions import Histories, Interactions
 from genrec.model.adapters import kind_of
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
-from genrec.priors import Popular, Recent, Sequential, text_vectors
-from genrec.priors.stand_ins import StandIns
+from genrec.priors import Collaborative, Mix, Popular, Recent, Sequential, text_vectors
+from genrec.priors.stand_ins import StandIns, means
 from genrec.priors.stored import Stored
 from genrec.recommender import Recommender
 from genrec.renewing import changed
@@ -41,6 +41,7 @@ from genrec.splitting import Cases, global_time
 from genrec.tuning.card import model_card
 from genrec.tuning.evolving import Taught
 from genrec.tuning.model import context_of
+from genrec.tuning.newcomers import NEAREST
 from genrec.tuning.result import data_hash, fit_priors, sample, write_weights
 from genrec.tuning.settings import RefreshSettings
 from genrec.tuning.weighing import weighed
@@ -151,27 +152,31 @@ class Child:
         before = parent.fusion
         assert isinstance(before.asking.vocabulary, Vocabulary)
         engine = engine_of(model.eval(), before.asking.vocabulary, context_of(model))
-        priors = renewed_priors(before.mix.priors, block, settings)  # type: ignore[arg-type]
-        mix = replace(before.mix, priors=priors, fresh=stand_ins(priors, block, before.mix.fresh))
+        mix = renewed(before.mix, block, settings)
         fusion = Fusion(engine, before.asking, mix, before.width, before.rescued)
         if settings.priors != "kept":
             fusion = replace(fusion, mix=weighed(fusion, block.fit))
         return cls(model, fusion)
 
 
-def stand_ins(priors: Sequence[Stored], block: Block, before: StandIns | None) -> StandIns | None:
-    """For the items that nobody has chosen by now, lifted as before."""
-    vectors = text_vectors(priors)
-    if before is None or vectors is None:
-        return before
-    known = block.histories().chosen(len(block.item_ids))
-    return StandIns.of(vectors, known, before.lift)
-
-
-def renewed_priors(priors: tuple[Stored, ...], block: Block, settings: RefreshSettings) -> tuple[Stored, ...]:
-    """The parent's priors, over the child's catalog, as the settings want them."""
+def renewed(mix: Mix, block: Block, settings: RefreshSettings) -> Mix:
+    """The parent's priors, over the child's catalog, as the settings want them. The model knows every item now; a prior
+    that is not fitted anew takes those that it never learnt for their likes."""
+    vectors, fresh = text_vectors(mix.priors), mix.fresh
     if settings.priors == "kept":
-        return priors
+        return mix if fresh is None else replace(mix, fresh=replace(fresh, late=0))
+    priors = _recounted(mix.priors, block, settings)  # type: ignore[arg-type]
+    if fresh is None or vectors is None:
+        return replace(mix, priors=priors)
+    stale = (Sequential,) if settings.priors == "fitted" else (Sequential, Collaborative)
+    rows = means(vectors, fresh.known(len(vectors)), NEAREST)
+    told = tuple(one.likened(rows) if isinstance(one, stale) else one for one in priors)
+    chosen = block.histories().chosen(len(block.item_ids))
+    return replace(mix, priors=told, fresh=StandIns.of(vectors, chosen, fresh.lift))
+
+
+def _recounted(priors: tuple[Stored, ...], block: Block, settings: RefreshSettings) -> tuple[Stored, ...]:
+    """Popularity and recent popularity anew, or all but the sequence prior."""
     histories, items = block.histories(), len(block.item_ids)
     if settings.priors == "fitted":
         told = text_vectors(priors)

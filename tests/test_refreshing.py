@@ -23,6 +23,7 @@ from genrec.formats import dataset
 from genrec.formats.report import Tally
 from genrec.interactions import Interactions
 from genrec.preparing import load, save
+from genrec.priors import Sequential
 from genrec.ragged import Ragged
 from genrec.recommender import Recommender
 from genrec.refreshing import Block, Verdict, beginning, grown
@@ -89,7 +90,10 @@ def test_a_better_child_takes_the_place(strategy: str, tiny: Tiny, grown_data: P
     assert child.index.item_ids[len(parent.index) :] == [load_films().item_ids[NEW]]
     kept = Bundle.open(place.with_name("bundle-before"))
     assert kept.version == parent.version
-    slate = Recommender.open(child).recommend(parent.index.item_ids[:2], 5)
+    recommender = Recommender.open(child)
+    sequence = next(prior for prior in recommender.fusion.mix.priors if isinstance(prior, Sequential))
+    assert sequence.known[-1]  # the new film, by what is like it, for the network itself did not learn
+    slate = recommender.recommend(parent.index.item_ids[:2], 5)
     assert all(item.explanation for item in slate.items)
 
 

@@ -5,7 +5,7 @@ Source: Steck 2019 (see evaluation.baselines.ease). Does not know text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,10 @@ class Collaborative:
         """Sums of the weights from the history's items, the newest counting most."""
         summed = history_matrix(histories, self.weights.shape[0], self.half_life) @ self.weights
         return np.asarray(summed.todense(), dtype=np.float32)
+
+    def likened(self, means: csr_matrix) -> Collaborative:
+        """With weights from and to every item, those without as means of others: float32 [items, items]."""
+        return replace(self, weights=csr_matrix(means @ self.weights @ means.T))
 
     def tensors(self) -> dict[str, npt.NDArray[np.number]]:
         return {

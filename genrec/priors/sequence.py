@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse import csr_matrix
 
 from genrec.evaluation.baselines.sasrec import Sasrec
 from genrec.evaluation.baselines.sasrec_network import SasrecNetwork
@@ -49,6 +50,13 @@ class Sequential:
         network.load_state_dict({**old.state_dict(), "items": old.items.detach()[kept]})
         known = np.where(places >= 0, self.known[np.maximum(places, 0)], False)
         return Sequential(Sasrec(self.model.config, network.eval()), known)
+
+    def likened(self, means: csr_matrix) -> Sequential:
+        """With every item known, those that it did not know as means of others: float32 [items, items]."""
+        old = self.model.network
+        network = SasrecNetwork(len(self.known), self.model.config)
+        network.load_state_dict({**old.state_dict(), "items": torch.from_numpy(means @ old.items.detach().numpy())})
+        return Sequential(Sasrec(self.model.config, network.eval()), np.ones_like(self.known))
 
     def tensors(self) -> dict[str, npt.NDArray[np.uint8]]:
         """What stands beside the network's own file."""

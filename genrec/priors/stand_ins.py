@@ -43,6 +43,12 @@ class StandIns:
         fresh = np.flatnonzero(~known)
         return cls(fresh, *likes(vectors, known, fresh), lift)
 
+    def known(self, items: int) -> Bool:
+        """Which of so many items are not fresh, bool [items]."""
+        out = np.ones(items, dtype=bool)
+        out[self.items] = False
+        return out
+
     def filled(self, values: Float32) -> Float32:
         """float32 [histories, items], the columns of fresh items replaced; the lift is not in it."""
         if not len(self.items):
@@ -120,6 +126,16 @@ class StandIns:
     def read(cls, tensors: dict[str, npt.NDArray[np.number]]) -> StandIns:
         items, near, weights, lift = (tensors[f"stand_ins.{part}"] for part in ("items", "near", "weights", "lift"))
         return cls(items.astype(np.int64), near.astype(np.int64), weights.astype(np.float32), float(lift[0]))
+
+
+def means(vectors: Float32, known: Bool, nearest: int) -> csr_matrix:
+    """What makes rows of all items of those of known ones: float32 [items, items]; a row of a known item is its own."""
+    fresh = np.flatnonzero(~known)
+    near, weights = likes(vectors, known, fresh, nearest)
+    rows = np.concatenate([np.flatnonzero(known), np.repeat(fresh, near.shape[1])])
+    columns = np.concatenate([np.flatnonzero(known), near.ravel()])
+    values = np.concatenate([np.ones(int(known.sum()), dtype=np.float32), weights.ravel()])
+    return csr_matrix((values, (rows, columns)), shape=(len(known), len(known)))
 
 
 def likes(vectors: Float32, known: Bool, fresh: Int64, nearest: int = NEAREST) -> tuple[Int64, Float32]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from genrec.evaluation.baselines.sasrec import Sasrec, SasrecConfig
 from genrec.evaluation.baselines.sasrec_network import SasrecNetwork
@@ -55,6 +56,16 @@ def test_another_catalog_keeps_what_is_known_of_its_items(prior: Sequential) -> 
     assert other.known.tolist() == [True, False, True]
     found, old = other.values(Ragged.from_lists([[2]])), prior.values(Ragged.from_lists([[0]]))
     np.testing.assert_allclose(found[0, 0] - found[0, 2], old[0, 5] - old[0, 0], rtol=1e-5)
+
+
+def test_an_item_that_is_like_another_in_all_is_scored_and_read_as_it(prior: Sequential) -> None:
+    rows = csr_matrix(np.eye(6, dtype=np.float32)[[0, 1, 2, 5, 4, 5]])
+    likened = prior.likened(rows)
+    assert likened.known.all()
+    found = likened.values(Ragged.from_lists([[0, COLD], [0, 5]]))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+    np.testing.assert_allclose(found[:, COLD], found[:, 5], rtol=1e-5)
+    assert not prior.known[COLD]
 
 
 def test_it_comes_back_from_disk(prior: Sequential, tmp_path: Path) -> None:

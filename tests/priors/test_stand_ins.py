@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from genrec.priors import Collaborative, Content, Mix
-from genrec.priors.stand_ins import NEAREST, SHARPNESS, StandIns, likes
+from genrec.priors.stand_ins import NEAREST, SHARPNESS, StandIns, likes, means
 from genrec.priors.stored import load_mix, load_stand_ins, save_priors
 from genrec.ragged import Ragged
 from tests.helpers.toyworld import Said
@@ -115,6 +115,19 @@ def test_a_prior_that_counts_choices_reads_a_fresh_item_as_its_likest() -> None:
     after = [mix.values(Ragged.from_lists([[item]]))[0] for item in (1, 2)]
     np.testing.assert_array_equal(after[1], after[0])
     assert after[1][0] > after[1][1]
+
+
+def test_rows_of_all_items_out_of_those_of_known_ones() -> None:
+    found = means(VECTORS, KNOWN, 3).toarray()
+    np.testing.assert_allclose(found, [*np.eye(5)[:3], [*by_hand(), 0, 0], [1 / 3] * 3 + [0, 0]], rtol=1e-4)
+
+
+def test_weights_from_and_to_an_item_that_was_never_chosen_are_those_of_its_likes() -> None:
+    """Item 2 is item 1 to the letter; 1 leads to 0 by 3 and 0 to 1 by 2."""
+    vectors = np.array([[1, 0], [0, 1], [0, 1]], dtype=np.float32)
+    prior = Collaborative(csr_matrix(np.array([[0, 2, 0], [3, 0, 0], [0, 0, 0]], dtype=np.float32)))
+    found = prior.likened(means(vectors, np.array([True, True, False]), 1)).weights.toarray()
+    np.testing.assert_allclose(found, [[0, 2, 2], [3, 0, 0], [3, 0, 0]], rtol=1e-5)
 
 
 def test_they_are_kept_with_the_priors(tmp_path: Path) -> None:
