@@ -280,12 +280,12 @@ def _read(folder: Path) -> Manifest:
 
 def refuse_foreign(folder: Path) -> None:
     """Raises BundleError where a bundle may not be written: there stands something that is no bundle."""
-    if not folder.exists() or _is_bundle(folder) or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or is_bundle(folder) or (folder.is_dir() and not any(folder.iterdir())):
         return
     raise BundleError("the place holds something else", value=str(folder), remedy="name a new folder, or empty it")
 
 
-def _is_bundle(folder: Path) -> bool:
+def is_bundle(folder: Path) -> bool:
     """Whether the manifest is of our kind: other programs, too, have a manifest.json."""
     try:
         data = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

@@ -68,6 +68,7 @@ LAYERS = {
     "decoding.driver": 2,
     "decoding.meter": 2,
     "decoding.remote": 2,
+    "tuning.carrying": 5,
     "tuning.preferences": 5,
     "tuning.readtest": 5,
     "tuning.result": 5,

@@ -33,6 +33,7 @@ from genrec.settings import load_settings
 from genrec.terminal import guarded
 from genrec.tuning import watching
 from genrec.tuning.card import Ran
+from genrec.tuning.carrying import base_bundle, carried_model
 from genrec.tuning.distilling import TrieDistillation
 from genrec.tuning.learnt import cross_entropy, flattened
 from genrec.tuning.mixture import mixture
@@ -82,6 +83,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
 
     # Items → vectors → semantic IDs.
     cache, parent = arguments.cache or run / "cache", arguments.start and Bundle.open(arguments.start)
+    base = None if parent else base_bundle(settings)
     if parent is None:
         built = build_index(data.catalog, histories.items, settings.items, cache)
     else:
@@ -96,7 +98,10 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
         texts = item_texts(data.catalog, settings.items.fields)
         texts += [] if library is None else library.texts
         dropout = fitting_dropout(histories, len(index))
-        model, vocabulary = starting_model(settings, index, prompts, texts, dropout)
+        if base is None:
+            model, vocabulary = starting_model(settings, index, prompts, texts, dropout)
+        else:
+            model, vocabulary = carried_model(settings, base, index, built.described, prompts, dropout)
     else:
         prompts = parent.prompts
         model, vocabulary = continued_model(settings, parent, index)
@@ -111,7 +116,8 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
     # A SASRec beside it: a prior, and a teacher whose distribution the trie turns into targets for every code.
     beside = sequence_prior(settings, histories, split, asking.window, cache, parent or None)
     taught = settings.sequence.taught
-    loss: Loss | None = cross_entropy if settings.base == SCRATCH else None  # trl's fused head suits large vocabularies
+    began = settings.base if base is None else base.manifest.base
+    loss: Loss | None = cross_entropy if began == SCRATCH else None  # trl's fused head suits large vocabularies
     if beside is not None and settings.sequence.fitted and taught:
         loss = TrieDistillation(
             beside.model.to(processes().device), index.trie, index.codes, vocabulary.code_ids, taught
@@ -158,7 +164,9 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
 
     # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
     if sft.is_world_process_zero():
-        bundle = save(arguments.out, settings, model, asking, data, split, built, hashed, beside, parent or None, ran)
+        bundle = save(
+            arguments.out, settings, model, asking, data, split, built, hashed, beside, parent or None, ran, base
+        )
         log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
 
 

@@ -90,7 +90,7 @@ def pretrained(
         raise ConfigError(
             "the base model cannot be loaded",
             value=name,
-            allowed=f"'{SCRATCH}', a folder with safetensors, or a hub name such as Qwen/Qwen3-0.6B",
+            allowed=f"'{SCRATCH}', a bundle, a folder with safetensors, or a hub name such as Qwen/Qwen3-0.6B",
             remedy=f"check the name and the network ({type(cause).__name__})",
         ) from cause
     return model

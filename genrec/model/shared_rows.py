@@ -18,13 +18,16 @@ from genrec.items.index import ItemIndex
 from genrec.model.vocabulary import Vocabulary
 
 
-def share_rows(model: PreTrainedModel, vocabulary: Vocabulary, index: ItemIndex, width: int) -> None:
+def share_rows(
+    model: PreTrainedModel, vocabulary: Vocabulary, index: ItemIndex, width: int, *, kept: bool = False
+) -> None:
     """Embedding and head, untied, get a map each, float32 [width, hidden], of the codes' centroids along their `width`
     main axes.
 
     At first a row is its centroid under a random projection, which keeps distances (Johnson & Lindenstrauss 1984), with
     the spread that the model was initialised with, and its own part is 0: codes that mean the like start out alike.
-    Suffix codes mean nothing and stay as they are.
+    Suffix codes mean nothing and stay as they are. kept: the rows stay as they are, the map being what the centroids
+    tell of them (least squares) and the rest their own part.
     """
     tokens, meanings = _meanings(vocabulary, index, width)
     draw = torch.Generator().manual_seed(0)
@@ -32,9 +35,10 @@ def share_rows(model: PreTrainedModel, vocabulary: Vocabulary, index: ItemIndex,
     projection *= model.config.initializer_range / (meanings @ projection).std().clamp_min(1e-9)
     tables: list[nn.Module] = [model.get_input_embeddings(), model.get_output_embeddings()]  # type: ignore[no-untyped-call]
     for table in tables:
-        with torch.no_grad():
-            table.weight[tokens] = 0  # type: ignore[operator]
-        parametrize.register_parametrization(table, "weight", _Shared(tokens, meanings, projection.clone()))
+        rows: Tensor = table.weight.data  # type: ignore[assignment]
+        start = torch.linalg.lstsq(meanings, rows[tokens]).solution if kept else projection.clone()
+        rows[tokens] = rows[tokens] - meanings @ start if kept else 0.0
+        parametrize.register_parametrization(table, "weight", _Shared(tokens, meanings, start))
 
 
 def merge_rows(model: nn.Module) -> None:

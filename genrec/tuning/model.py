@@ -44,7 +44,7 @@ def starting_model(
         bits = rule("nf4", _compute(settings)) if settings.adapter == "qlora" else None
         model = pretrained(settings.base, revision=settings.revision, quantised=bits)
         make_room(model, len(vocabulary), seed)
-    return _adapted(settings, model, vocabulary), vocabulary
+    return as_asked(settings, model, vocabulary), vocabulary
 
 
 def small_model(
@@ -86,10 +86,11 @@ def continued_model(
     vocabulary = Vocabulary(tokenizer, index.sizes)
     found = weights(bundle)
     model = merged(found) if isinstance(found, PeftModel) else found
-    return _adapted(settings, model, vocabulary), vocabulary
+    return as_asked(settings, model, vocabulary), vocabulary
 
 
-def _adapted(settings: SftSettings, model: PreTrainedModel, vocabulary: Vocabulary) -> PreTrainedModel | PeftModel:
+def as_asked(settings: SftSettings, model: PreTrainedModel, vocabulary: Vocabulary) -> PreTrainedModel | PeftModel:
+    """With a fresh adapter, if the settings say so."""
     rows = [int(token) for level in vocabulary.code_ids for token in level]
     if settings.adapter == "qlora" and not getattr(model, "is_quantized", False):
         model = in_bits(model, "nf4", _compute(settings))
@@ -122,7 +123,7 @@ def _pretrained_tokenizer(name: str, revision: str | None) -> PreTrainedTokenize
         raise ConfigError(
             "the base model's tokenizer cannot be loaded",
             value=name,
-            allowed=f"'{SCRATCH}', a folder with model and tokenizer.json, or a hub name such as Qwen/Qwen3-0.6B",
+            allowed=f"'{SCRATCH}', a bundle, a folder of model and tokenizer.json, a hub name such as Qwen/Qwen3-0.6B",
             remedy=f"check the name and the network ({type(cause).__name__})",
         ) from cause
     return tokenizer

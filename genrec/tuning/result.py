@@ -73,9 +73,10 @@ def save(
     sequence: Sequential | None = None,
     parent: Bundle | None = None,
     ran: Ran | None = None,
+    carried: Bundle | None = None,
 ) -> Bundle:
     """Writes the bundle, with prior weights chosen and metrics measured on validation; hashed: `data_hash` of the
-    training events; ran: for its card."""
+    training events; ran: for its card; carried: the base, where that is a bundle of another catalog."""
     assert isinstance(asking.vocabulary, Vocabulary)
     histories = split.train.histories(split.item_ids)
     valid = sample(split.valid, WEIGHED, settings.optimiser.seed)
@@ -89,10 +90,11 @@ def save(
     ranker = GenerativeRanker(Fusion(engine, asking, mix))
     intervals = evaluate(ranker, valid, (10,), mask_seen=True).intervals(_METRICS)
     metrics = {name: {"value": one.mean, "low": one.low, "high": one.high} for name, one in intervals.items()}
+    before = parent or carried
     manifest = Manifest(
-        base=settings.base if parent is None else parent.manifest.base,
-        revision=settings.revision if parent is None else parent.manifest.revision,
-        parent=None if parent is None else parent.version,
+        base=settings.base if before is None else before.manifest.base,
+        revision=settings.revision if before is None else before.manifest.revision,
+        parent=None if before is None else before.version,
         learnt_until=int(split.train.table["timestamp"][-1]),
         lineage=() if parent is None else parent.manifest.lineage,
         adapter=None if settings.adapter == "full" else settings.adapter,

@@ -121,7 +121,9 @@ class SftSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base: str = SCRATCH
-    """`scratch`, a Hugging Face causal LM by name, or a folder."""
+    """`scratch`, a Hugging Face causal LM by name, a folder, or a bundle of another catalog: what it has learnt of
+    words and of sequences carries over and, where one sentence encoder read both catalogs, what texts meant to it. To
+    go on with a bundle's own catalog, there is `--start`."""
     revision: str | None = None
     """The base model's revision on the hub."""
     scratch: ScratchConfig = ScratchConfig()
