@@ -1,4 +1,4 @@
-"""A bundle as base for another catalog: words and blocks are the base's, codes this catalog's, and texts mean the same."""
+"""A bundle as base of another catalog: words and blocks are its own, codes this catalog's, and texts mean the same."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_an_adapter_over_a_base_of_another_catalog(tiny: Tiny, others: Path, tmp
 
 
 def test_texts_of_one_encoder_carry_their_rows(tiny: Tiny, tmp_path: Path) -> None:
-    """The base's own catalog again: a code starts near where the base has the item, and training leaves no two parts."""
+    """The base's own catalog again: a code starts near where the base has the item."""
     base = Bundle.open(tiny.bundle).extended(tmp_path / "base", lambda new: None, encoder="a-sentence-encoder")
     known = text_vectors(load_priors(base.folder / "priors"))
     assert known is not None
