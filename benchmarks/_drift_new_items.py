@@ -26,8 +26,8 @@ from genrec.world import WorldConfig, load_films, simulate
 
 HELD_BACK = 0.2
 """Share of the films that come after training."""
-CROWD = 113
-"""The other viewers, of whom refreshing learns."""
+CROWD, OTHERS = 113, 2000
+"""The other viewers, of whom refreshing learns; of fewer than 600, verdicts are a matter of chance."""
 FEWEST = 8, 2
 """Choices before and after the change that a viewer needs."""
 
@@ -46,15 +46,16 @@ def trained(place: Path, data: Path) -> tuple[Recommender, Path]:
     return grown(Recommender.open(place / "bundle"), whole.catalog), place / "data"
 
 
-def refreshed(place: Path, data: Path, viewers: int) -> Recommender:
-    """The child that learnt of so many viewers of all films in the two years after; made unless it is there."""
+def refreshed(place: Path, data: Path) -> Recommender:
+    """The child that learnt of other viewers of all films in the two years after; made unless it is there."""
     if not (place / "child" / "manifest.json").is_file():
         old, films = load(place / "data").interactions, load(data).catalog
-        since = simulate(load_films(), WorldConfig(users=viewers, crowd=CROWD, start=date(2025, 1, 1))).interactions
+        since = simulate(load_films(), WorldConfig(users=OTHERS, crowd=CROWD, start=date(2025, 1, 1))).interactions
         log = Interactions(pl.concat([old.table, since.table.select(old.table.columns)]))
         save(dataset(log, films.table, Tally("viewers of all films")), place / "data-since")
         run_training("refresh.py", ["--bundle", str(place / "bundle"), "--data", str(place / "data-since"),
-                                    "--out", str(place / "child"), "--quiet", "priors=fitted"])  # fmt: skip
+                                    "--out", str(place / "child"), "--quiet", "priors=fitted",
+                                    "optimiser.epochs=2", "optimiser.max_seconds=1800"])  # fmt: skip
     return Recommender.open(place / "child")
 
 

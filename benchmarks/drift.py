@@ -271,7 +271,7 @@ def new_items(arguments: argparse.Namespace) -> tuple[list[Claim], dict[str, Any
     later = np.arange(len(recommender.catalog)) >= len(recommender.bundle.index)
     cases = Around.changes(turned(setting.viewers("abrupt", 110, 1.0), later), [*BEFORE, *AFTER[:6]])
     values = {name: system(cases) for name, system in setting.systems().items() if name != TOLD}
-    child = replace(setting, recommender=refreshed(arguments.new_items, arguments.data, arguments.users))
+    child = replace(setting, recommender=refreshed(arguments.new_items, arguments.data))
     values |= {f"{name}, refreshed": child.systems()[name](cases) for name in (OURS, FULL)}
     after = cases.after >= 1
     names = [user for user, there in zip(cases.names(), after, strict=True) if there]
