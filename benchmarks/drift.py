@@ -67,7 +67,8 @@ from genrec.interest.adapting import Adapter, AdaptPolicy  # noqa: E402
 from genrec.interest.filtering import Filter  # noqa: E402
 from genrec.interest.topics import Topics, item_vectors  # noqa: E402
 from genrec.preparing import load  # noqa: E402
-from genrec.priors import Sequential  # noqa: E402
+from genrec.priors import Mix, Sequential  # noqa: E402
+from genrec.priors.mix import MixScorer  # noqa: E402
 from genrec.recommender import Recommender  # noqa: E402
 from genrec.tuning.settings import SplitSettings  # noqa: E402
 from genrec.tuning.splits import split_of  # noqa: E402
@@ -103,7 +104,8 @@ class Setting:
 
     def systems(self) -> dict[str, Callable[[Around], Float64]]:
         fusion = self.recommender.fusion
-        sasrec = next(prior.model for prior in fusion.mix.priors if isinstance(prior, Sequential))
+        sequence = next(prior for prior in fusion.mix.priors if isinstance(prior, Sequential))
+        sasrec = MixScorer(Mix((sequence,), {sequence.name: 1.0}), len(sequence.known), SASREC)
         return {
             OURS: lambda cases: of_fusion(self.adaptive, cases),
             FULL: lambda cases: of_fusion(fusion, cases),
