@@ -16,7 +16,7 @@ from pathlib import Path
 
 from genrec.aligning import Aligner, Deciding, Verdict, save, separated
 from genrec.bundle import Bundle, refuse_foreign
-from genrec.cli.shared import quiet_models
+from genrec.cli.shared import child_arguments, quiet_models
 from genrec.preparing import load
 from genrec.progress import log_lines, watch
 from genrec.recommender import Recommender
@@ -74,15 +74,8 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, required=True, help="the bundle to align")
-    parser.add_argument("--data", type=Path, required=True, help="prepared data that it was trained on, or newer")
-    parser.add_argument("--out", type=Path, required=True, help="where a better child goes; the bundle's place will do")
+    parser = child_arguments(__doc__, "align.yaml")
     parser.add_argument("--refused", type=Path, help="prepared data of what users turned down")
-    parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs/align.yaml")
-    parser.add_argument("--run", type=Path, help="folder of logs and the report; default: OUT-run")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
-    parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")
     return parser.parse_args()
 
 

@@ -9,7 +9,6 @@ in OUT stays. Reads top to bottom in `main`. Knows nothing of serving.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import shutil
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from genrec.bundle import Bundle, refuse_foreign
-from genrec.cli.shared import quiet_models
+from genrec.cli.shared import child_arguments, quiet_models
 from genrec.evaluation.baselines.sasrec import fitting_dropout
 from genrec.examples import last_item
 from genrec.model.base import SCRATCH
@@ -40,7 +39,7 @@ log = logging.getLogger("genrec.refresh")
 
 
 def main() -> None:
-    arguments = _arguments()
+    arguments = child_arguments(__doc__, "refresh.yaml", in_place=True).parse_args()
     log_lines()
     watch(arguments.quiet)
     quiet_models()
@@ -101,18 +100,6 @@ def keep(folder: Path) -> None:
     kept = folder.with_name(folder.name + "-before")
     shutil.rmtree(kept, ignore_errors=True)
     shutil.copytree(folder, kept)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, required=True, help="the bundle to refresh")
-    parser.add_argument("--data", type=Path, required=True, help="prepared data with old and new interactions")
-    parser.add_argument("--out", type=Path, help="where the child goes; default: the bundle's own place")
-    parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs/refresh.yaml")
-    parser.add_argument("--run", type=Path, help="folder of checkpoints and the report; default: OUT-run")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
-    parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ Semantic IDs, prompts and priors are the bundle's. Reads top to bottom in `main`
 
 from __future__ import annotations
 
-import argparse
 import logging
 import time
-from pathlib import Path
 
 from genrec.asking import NextItemPrompt
 from genrec.bundle import Bundle, refuse_foreign
-from genrec.cli.shared import quiet_models
+from genrec.cli.shared import child_arguments, quiet_models
 from genrec.evaluation.baselines.sasrec import fitting_dropout
 from genrec.examples import last_item
 from genrec.model.base import SCRATCH
@@ -43,7 +41,7 @@ log = logging.getLogger("genrec.shrink")
 
 
 def main() -> None:
-    arguments = _arguments()
+    arguments = child_arguments(__doc__, "shrink.yaml").parse_args()
     log_lines()
     watch(arguments.quiet)
     quiet_models()
@@ -88,18 +86,6 @@ def main() -> None:
 
     made = save(arguments.out, bundle, model, asking, split, settings)
     log.info("wrote %s after %.0f s", made.folder, time.monotonic() - started)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, required=True, help="the bundle that is too large")
-    parser.add_argument("--data", type=Path, required=True, help="prepared data that it learnt from")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the smaller bundle")
-    parser.add_argument("--config", type=Path, help="YAML of settings; see training/configs/shrink.yaml")
-    parser.add_argument("--run", type=Path, help="folder of checkpoints; default: OUT-run")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
-    parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

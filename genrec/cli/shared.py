@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,6 +59,20 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
             raise ConfigError("not a pair", value=text, where=option, allowed="word=column, as user_id=customer")
         found[word.strip()] = name.strip()
     return found
+
+
+def child_arguments(about: str | None, config: str, *, in_place: bool = False) -> ArgumentParser:
+    """What every program asks that makes a bundle of a bundle. in_place: the child may take the bundle's place."""
+    goes = "folder of the child" + ("; default: the bundle's own" if in_place else "")
+    parser = ArgumentParser(description=about, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", type=Path, required=True, help="the bundle to begin from")
+    parser.add_argument("--data", type=Path, required=True, help="prepared data, that which it learnt from included")
+    parser.add_argument("--out", type=Path, required=not in_place, help=goes)
+    parser.add_argument("--config", type=Path, help=f"YAML of settings; see training/configs/{config}")
+    parser.add_argument("--run", type=Path, help="folder of logs, checkpoints and the report; default: OUT-run")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.add_argument("overrides", nargs="*", help="settings that override the file, as section.key=value")
+    return parser
 
 
 def quiet_models() -> None:
