@@ -75,6 +75,19 @@ class ToldItem(_Answer):
     evidence: EvidenceShown
 
 
+class JudgedItem(_Answer):
+    """What a person will make of an item."""
+
+    id: str
+    title: str
+    chances: dict[str, float]
+    """Answer → its chance, over the answers alone."""
+    expected: float | None = None
+    """Mean rating, the guess of the least squared error; None where answers are no numbers."""
+    median: float | None = None
+    """Median rating, the guess of the least absolute error."""
+
+
 class WindowShown(_Answer):
     """What of the history the prompt showed."""
 

@@ -62,12 +62,16 @@ class NextItemPrompt:
         """The prompts of many histories."""
         return [self.ids(histories[row]) for row in range(len(histories))]
 
-    def _head(self, profile: str) -> list[int]:
+    def opening(self, task: str, **values: str) -> list[int]:
+        """The tokens of a task's prompt before its history, which has to stand last (PromptError)."""
         mark = self.index.text(0)
-        rendered = self.prompts["next_item"].render(profile=profile, history=mark)
+        rendered = self.prompts[task].render(history=mark, **values)
         if not rendered.endswith(mark):
             raise PromptError("the history does not end the prompt", value=rendered, remedy="put {{ history }} last")
         return self.vocabulary.ids(rendered.removesuffix(mark))
+
+    def _head(self, profile: str) -> list[int]:
+        return self.opening("next_item", profile=profile)
 
 
 def fitting(head: int, items: int, levels: int, block: int) -> int:

@@ -127,6 +127,8 @@ class Manifest(BaseModel):
     """Seed of the run."""
     chat: str | None = None
     """How the voice that reads requests is kept in chat/: `full` weights or a `lora` adapter; None: there is none."""
+    answers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Task of an answer among few (rating, kind) → the answers that its tokens stand for; empty: none was learnt."""
     privacy: Privacy | None = None
     """What the adapter has cost the users that it learnt from; None: nothing was done to hide anybody."""
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)

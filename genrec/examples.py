@@ -110,18 +110,37 @@ def last_item(histories: Ragged, targets: Ragged, head: Sequence[int], semantic:
     return _headed(head, whole, semantic, learnt)
 
 
+def judged_items(
+    histories: Ragged, said: Int64, head: Sequence[int], semantic: Int64, answers: Int64, window: int
+) -> Examples:
+    """Causal examples in which every item of a history is followed by what was said of it, which alone is learnt.
+
+    said: for every event its place in `answers`, int64 [events]; answers: token numbers, one for each answer; window:
+    judged items that a prompt shows in use, so a row holds one more.
+    """
+    pieces = chunked(histories, window + 1)
+    tokens = np.column_stack([semantic[pieces.items], answers[said]])
+    learnt = np.zeros(tokens.shape, dtype=bool)
+    learnt[:, -1] = True
+    return _laid(head, pieces, tokens, learnt)
+
+
 def _headed(head: Sequence[int], items: Ragged, semantic: Int64, learnt: Bool) -> Examples:
     """head + the semantic IDs of each row; labels where `learnt` [events] holds."""
-    levels, before = semantic.shape[1], len(head)
-    lengths = items.lengths * levels + before
+    return _laid(head, items, semantic[items.items], np.repeat(learnt[:, None], semantic.shape[1], axis=1))
+
+
+def _laid(head: Sequence[int], rows: Ragged, tokens: Int64, learnt: Bool) -> Examples:
+    """head + the tokens of each row's events, [events, width]; labels where `learnt` holds."""
+    width, before = tokens.shape[1], len(head)
+    lengths = rows.lengths * width + before
     offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
     inputs = np.empty(offsets[-1], dtype=np.int32)
     labels = np.full(offsets[-1], IGNORED, dtype=np.int32)
-    inputs[(offsets[:-1, None] + np.arange(before)).ravel()] = np.tile(np.asarray(head, dtype=np.int32), len(items))
-    places = (offsets[items.rows] + before + items.places * levels)[:, None] + np.arange(levels)
-    tokens = semantic[items.items]
+    inputs[(offsets[:-1, None] + np.arange(before)).ravel()] = np.tile(np.asarray(head, dtype=np.int32), len(rows))
+    places = (offsets[rows.rows] + before + rows.places * width)[:, None] + np.arange(width)
     inputs[places] = tokens
-    labels[places] = np.where(learnt[:, None], tokens, IGNORED)
+    labels[places] = np.where(learnt, tokens, IGNORED)
     return Examples(Ragged(offsets, inputs), Ragged(offsets, labels))
 
 

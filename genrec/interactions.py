@@ -67,14 +67,18 @@ class Interactions:
     def since(self, time: int) -> Interactions:
         return Interactions(self.table.filter(pl.col("timestamp") >= time))
 
-    def histories(self, item_ids: Sequence[str]) -> Histories:
-        """The histories as arrays; items are numbered by their place in `item_ids`, others left out."""
+    def by_user(self, item_ids: Sequence[str]) -> pl.DataFrame:
+        """The events of these items, user by user, oldest first; the column `item` is the place in `item_ids`."""
         numbers = pl.DataFrame({"item_id": list(item_ids)}, schema={"item_id": pl.String}).with_row_index("item")
-        rows = (
+        return (
             self.table.with_row_index("row")
             .join(numbers, on="item_id", how="inner")
             .sort("user_id", "timestamp", "row", maintain_order=True)
         )
+
+    def histories(self, item_ids: Sequence[str]) -> Histories:
+        """The histories as arrays; items are numbered by their place in `item_ids`, others left out."""
+        rows = self.by_user(item_ids)
         counts = rows.group_by("user_id", maintain_order=True).len()
         offsets = np.concatenate([[0], counts["len"].to_numpy().cumsum()]).astype(np.int64)
         return Histories(

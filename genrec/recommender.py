@@ -13,6 +13,7 @@ import numpy as np
 from genrec.adapting import AdaptiveFusion
 from genrec.answers import (
     EvidenceShown,
+    JudgedItem,
     PieceShown,
     Recommendation,
     RecommendedItem,
@@ -35,6 +36,7 @@ from genrec.fusing import Bool, Fusion, Ranking, Slated, unseen
 from genrec.interest.adapting import Adapter, AdaptPolicy
 from genrec.interest.drift import Detector
 from genrec.interest.timeline import Edit, edited
+from genrec.judging import Judge, JudgingPrompt, Task, known_answers, told
 from genrec.leaning import Leaner
 from genrec.model.loading import load, vocabulary_of
 from genrec.priors import text_vectors
@@ -45,7 +47,10 @@ from genrec.ragged import Int64, Ragged
 
 MOST = 200  # items of one slate
 
-__all__ = ["MOST", "EvidenceShown", "Recommendation", "RecommendedItem", "Recommender", "ToldItem", "WindowShown"]
+__all__ = [
+    "MOST", "EvidenceShown", "JudgedItem", "Recommendation", "RecommendedItem", "Recommender", "ToldItem",
+    "WindowShown",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,23 @@ class Recommender:
             ToldItem(id=item, title=self.catalog.titles[one.item], explanation=one.text, evidence=self._evidence(one))
             for item, one in zip(items, self.explain(history, items, length, language), strict=True)
         ]
+
+    def ratings(self, history: Sequence[tuple[str, float]], items: Sequence[str]) -> list[JudgedItem]:
+        """What a person who gave these ratings, (item id, rating) oldest first, will rate each item. Raises ConfigError
+        where the bundle has not learnt ratings, DataError for one that it does not know."""
+        return self._judged("rating", history, items)
+
+    def kinds(self, history: Sequence[tuple[str, str]], items: Sequence[str]) -> list[JudgedItem]:
+        """Which kind of event each item will meet, after (item id, kind); raises as `ratings` does."""
+        return self._judged("kind", history, items)
+
+    def _judged(self, task: Task, history: Sequence[tuple[str, str | float]], items: Sequence[str]) -> list[JudgedItem]:
+        answers = known_answers(task, self.bundle.manifest.answers)
+        prompt = JudgingPrompt(self.fusion.asking, answers, self.bundle.manifest.context)
+        chosen, said = self.catalog.numbers([item for item, _ in history]), answers.numbers(one for _, one in history)
+        asked = [prompt.ids(chosen, said, int(item)) for item in self.catalog.numbers(items)]
+        titles = [self.catalog.titles[int(item)] for item in self.catalog.numbers(items)]
+        return told(answers, Judge(self.fusion.engine, prompt).chances(asked), items, titles)
 
     def find(self, titles: Sequence[str]) -> list[str]:
         """Item ids by fuzzy title; raises UnknownItem with the nearest titles."""

@@ -234,7 +234,7 @@ def save(
         "parent": bundle.version, "lineage": (*bundle.manifest.lineage, step), "learnt_until": until,
         "adapter": kind_of(model) if isinstance(model, PeftModel) else None,
         "prior_weights": dict(child.fusion.mix.weights), "model_ranks": child.fusion.mix.model,
-        "privacy": None,
+        "privacy": None, "answers": {} if settings.strategy == "cumulative" else bundle.manifest.answers,
         "data_hash": data_hash(block.train), "seed": settings.optimiser.seed, "split": "global time",
         "split_settings": {"kind": "global_time", "valid": block.held / 2, "test": block.held / 2},
         "chat": None if bundle.manifest.chat == "lora" else bundle.manifest.chat,

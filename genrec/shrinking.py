@@ -7,7 +7,7 @@ trainers, nor who serves.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from genrec.evaluation.generative import GenerativeRanker
 from genrec.evaluation.protocol import evaluate
 from genrec.examples import Examples
 from genrec.fusing import Fusion
+from genrec.judging import Answers
 from genrec.model.base import SCRATCH
 from genrec.model.dropout import add_dropout
 from genrec.model.loading import engine_of
@@ -68,10 +69,16 @@ def _batches(examples: Examples, pad_id: int) -> Iterator[dict[str, Tensor]]:
 
 
 def save(
-    out: Path, parent: Bundle, model: torch.nn.Module, asking: NextItemPrompt, split: Split, settings: ShrinkSettings
+    out: Path,
+    parent: Bundle,
+    model: torch.nn.Module,
+    asking: NextItemPrompt,
+    split: Split,
+    settings: ShrinkSettings,
+    answers: Sequence[Answers] = (),
 ) -> Bundle:
     """Writes the child over a copy of the parent; a voice that reads requests by an adapter of the old weights is left
-    out. Raises BundleError, StorageError."""
+    out. answers: of the tasks that it has learnt. Raises BundleError, StorageError."""
     histories, seed = split.train.histories(split.item_ids), settings.optimiser.seed
     valid = sample(split.valid, WEIGHED, seed)
     fusion = _weighed(parent, model, asking, split)
@@ -81,7 +88,7 @@ def save(
         "base": base, "revision": parent.manifest.revision if base == parent.manifest.base else None,
         "parent": parent.version, "adapter": None, "context": context_of(model), "seed": seed,
         "prior_weights": dict(fusion.mix.weights), "model_ranks": fusion.mix.model, "data_hash": data_hash(split.train),
-        "privacy": None,
+        "privacy": None, "answers": {one.task: one.names for one in answers},
         "chat": None if parent.manifest.chat == "lora" else parent.manifest.chat,
         "metrics": {
             f"validation {name}": {"value": one.mean, "low": one.low, "high": one.high}

@@ -44,6 +44,7 @@ LAYERS = {
     "prompting": 2,
     "examples": 2,
     "asking": 2,
+    "judging": 2,
     "bundle": 3,
     "sharing": 3,
     "explaining": 2,

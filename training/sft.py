@@ -36,7 +36,7 @@ from genrec.tuning.card import Ran
 from genrec.tuning.carrying import base_bundle, carried_model
 from genrec.tuning.distilling import TrieDistillation
 from genrec.tuning.learnt import cross_entropy, flattened
-from genrec.tuning.mixture import mixture
+from genrec.tuning.mixture import answers_of, judged_examples, mixture
 from genrec.tuning.model import context_of, continued_model, refuse_overlong, starting_model
 from genrec.tuning.newcomers import settle
 from genrec.tuning.rehearsal import briefly, peak, rehearse, shown
@@ -77,7 +77,8 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
     data = load(arguments.data)
     split = split_of(settings.split, data.interactions, data.catalog.item_ids)
     histories = split.train.histories(split.item_ids)
-    learnt = newest(split.train, settings.split.recent).histories(split.item_ids)
+    log_learnt = newest(split.train, settings.split.recent)
+    learnt = log_learnt.histories(split.item_ids)
     hashed = data_hash(split.train)
     log.info("%d items, %d histories, %d events to learn", len(data.catalog), len(learnt), len(learnt.times))
 
@@ -93,18 +94,19 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
 
     # Prompts, vocabulary, model, examples.
     library = None if arguments.reviews is None else Library.learnt(Reviews.read(arguments.reviews))
+    answers = answers_of(settings.mixture, log_learnt, parent or None)
     if parent is None:
         prompts = load_prompts(folder("prompts"), settings.language, settings.reasons_in)
         texts = item_texts(data.catalog, settings.items.fields)
         texts += [] if library is None else library.texts
         dropout = fitting_dropout(histories, len(index))
         if base is None:
-            model, vocabulary = starting_model(settings, index, prompts, texts, dropout)
+            model, vocabulary = starting_model(settings, index, prompts, texts, dropout, answers)
         else:
-            model, vocabulary = carried_model(settings, base, index, built.described, prompts, dropout)
+            model, vocabulary = carried_model(settings, base, index, built.described, prompts, dropout, answers)
     else:
         prompts = parent.prompts
-        model, vocabulary = continued_model(settings, parent, index)
+        model, vocabulary = continued_model(settings, parent, index, answers)
     window = settings.window or (fitting_length(histories) if parent is None else parent.manifest.window)
     asking = NextItemPrompt(prompts, vocabulary, index, window)
     refuse_overlong(asking, context_of(model))
@@ -124,7 +126,8 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
         )
 
     # Training, with early stopping on validation; checkpoints and curves in the run's folder.
-    examples = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed, library)
+    judged = judged_examples(asking, answers, log_learnt, context_of(model))
+    examples = mixture(asking, data.catalog, learnt, settings.mixture, settings.optimiser.seed, library, judged)
     seen = sample(split.valid, settings.optimiser.valid_cases, settings.optimiser.seed)
     valid = last_item(seen.histories, seen.targets, asking.head, asking.semantic, asking.window)
     size = sum(weight.numel() for weight in model.parameters())
@@ -164,8 +167,10 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
 
     # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
     if sft.is_world_process_zero():
+        inherited = parent or None
         bundle = save(
-            arguments.out, settings, model, asking, data, split, built, hashed, beside, parent or None, ran, base
+            arguments.out, settings, model, asking, data, split, built, hashed, beside, inherited, ran, base, answers
+        )
         )
         log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
 

@@ -28,7 +28,7 @@ from genrec.settings import load_settings
 from genrec.shrinking import save, smaller
 from genrec.terminal import guarded
 from genrec.tuning import watching
-from genrec.tuning.mixture import mixture
+from genrec.tuning.mixture import answers_of, judged_examples, mixture
 from genrec.tuning.newcomers import settle
 from genrec.tuning.result import data_hash, sample
 from genrec.tuning.resuming import forget
@@ -58,13 +58,17 @@ def main() -> None:
     if data_hash(split.train) != bundle.manifest.data_hash:
         log.warning("the bundle learnt from other events: it may have seen what decides here")
     histories = split.train.histories(split.item_ids)
-    learnt = newest(split.train, cut.recent).histories(split.item_ids)
+    log_learnt = newest(split.train, cut.recent)
+    learnt = log_learnt.histories(split.item_ids)
     vocabulary, teacher = vocabulary_of(bundle), whole_weights(bundle)
     asking = NextItemPrompt(bundle.prompts, vocabulary, bundle.index, bundle.manifest.window)
 
     # The smaller model.
     seed = settings.optimiser.seed
-    examples = mixture(asking, bundle.catalog, learnt, settings.mixture, seed)
+    known = answers_of(settings.mixture, log_learnt, bundle)
+    answers = [one for one in known if getattr(settings.mixture, one.task)]  # what is not learnt again is lost
+    judged = judged_examples(asking, answers, log_learnt, bundle.manifest.context)
+    examples = mixture(asking, bundle.catalog, learnt, settings.mixture, seed, judged=judged)
     dropout = fitting_dropout(histories, len(bundle.index)) if bundle.manifest.base == SCRATCH else 0.0
     model = smaller(teacher, asking, examples, settings, dropout)
     before, after = (sum(weight.numel() for weight in one.parameters()) for one in (teacher, model))
@@ -84,7 +88,7 @@ def main() -> None:
         settle(model, vocabulary, bundle.index, histories.chosen(len(bundle.index)), vectors)
     log.info("trained after %.0f s", time.monotonic() - started)
 
-    made = save(arguments.out, bundle, model, asking, split, settings)
+    made = save(arguments.out, bundle, model, asking, split, settings, answers)
     log.info("wrote %s after %.0f s", made.folder, time.monotonic() - started)
 
 

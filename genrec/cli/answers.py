@@ -39,8 +39,8 @@ def recommend(
     from genrec.recommender import Recommender
 
     recommender = _speaking(Recommender.open(bundle), language)
-    known, note = _of_user(recommender, data, user) if user and data else (_found(recommender, history), "")
-    left_out = _found(recommender, exclude)
+    known, note = _of_user(recommender, data, user) if user and data else (found(recommender, history), "")
+    left_out = found(recommender, exclude)
     slate = recommender.recommend(known, k, exclude=left_out, explain=explain, length=length, language=language)
     if note:
         slate = slate.model_copy(update={"note": "; ".join(filter(None, [note, slate.note]))})
@@ -64,7 +64,7 @@ def explain(
     from genrec.recommender import Recommender
 
     recommender = _speaking(Recommender.open(bundle), language)
-    known, wanted = _found(recommender, history), _found(recommender, [item], split=False)
+    known, wanted = found(recommender, history), found(recommender, [item], split=False)
     if not known:
         raise ConfigError("no history to explain from", value=history, remedy='pass --history "title; title"')
     told = recommender.explain(known, wanted, length, language)[0]
@@ -110,7 +110,7 @@ def _speaking(recommender: Recommender, language: str | None) -> Recommender:
     return recommender
 
 
-def _found(recommender: Recommender, texts: list[str] | None, *, split: bool = True) -> list[str]:
+def found(recommender: Recommender, texts: list[str] | None, *, split: bool = True) -> list[str]:
     """Item ids of titles or ids; raises UnknownItem with the nearest titles."""
     wanted = titles(texts) if split else list(texts or ())
     ids = set(recommender.catalog.item_ids)

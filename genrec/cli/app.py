@@ -10,7 +10,20 @@ import typer
 from rich.console import Console
 
 from genrec import __version__
-from genrec.cli import aligning, answers, bundles, checks, data, drift, measuring, refreshing, serving, start, training
+from genrec.cli import (
+    aligning,
+    answers,
+    bundles,
+    checks,
+    data,
+    drift,
+    measuring,
+    rating,
+    refreshing,
+    serving,
+    start,
+    training,
+)
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a check found something (validate: a row is bad; bench report: a claim misses its target);"
@@ -27,7 +40,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         measuring.evaluate,
         measuring.plot,
     ),
-    "Answers": (answers.recommend, answers.explain, drift.drift, serving.chat),
+    "Answers": (answers.recommend, answers.explain, rating.rate, drift.drift, serving.chat),
     "Service": (serving.serve, serving.key),
     "Bundles": (bundles.copy, bundles.push, bundles.export, training.shrink),
     "Checks": (checks.doctor,),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from genrec.errors import ConfigError
 from genrec.items.codes import Float32
 from genrec.items.index import ItemIndex
 from genrec.items.text import TFIDF, encoder_name
+from genrec.judging import Answers
 from genrec.model.adapters import merged
 from genrec.model.base import SCRATCH, is_quantised
 from genrec.model.dropout import add_dropout
@@ -35,7 +37,7 @@ from genrec.priors import text_vectors
 from genrec.priors.stored import load_priors
 from genrec.prompting import Prompts
 from genrec.ragged import Int64
-from genrec.tuning.model import as_asked, seed_codes
+from genrec.tuning.model import as_asked, seed_codes, tokens_of
 from genrec.tuning.settings import SftSettings
 
 _CODE = re.compile(r"<[a-z]_\d+>")
@@ -91,17 +93,23 @@ def _refuse_shape(settings: SftSettings, base: Bundle) -> None:
 
 
 def carried_model(
-    settings: SftSettings, base: Bundle, index: ItemIndex, described: Float32, prompts: Prompts, dropout: float
+    settings: SftSettings,
+    base: Bundle,
+    index: ItemIndex,
+    described: Float32,
+    prompts: Prompts,
+    dropout: float,
+    answers: Sequence[Answers] = (),
 ) -> tuple[PreTrainedModel | PeftModel, Vocabulary]:
     """The model of a bundle of another catalog, an adapter merged, under this catalog's codes; with a fresh adapter if
     the settings say so.
 
     described: vectors of this catalog's texts, float32 [items, d]; dropout: of a model that began as a scratch one,
-    where the settings leave it open.
+    where the settings leave it open; answers: which get a token each, and learn it anew.
     """
     found, before = weights(base), vocabulary_of(base)
     model = merged(found) if isinstance(found, PeftModel) else found
-    vocabulary = Vocabulary.extend(words_alone(before.tokenizer), index, prompts.control_tokens)
+    vocabulary = Vocabulary.extend(words_alone(before.tokenizer), index, [*prompts.control_tokens, *tokens_of(answers)])
     known = text_vectors_of(base, settings.items.encoder)
     rows = []
     if known is not None and known.shape[1] == described.shape[1]:
@@ -116,7 +124,7 @@ def carried_model(
             share_rows(model, vocabulary, index, settings.scratch.shared, kept=bool(rows))
         dropped = dropout if settings.scratch.dropout is None else settings.scratch.dropout
         add_dropout(model, dropped)  # type: ignore[arg-type]
-    return as_asked(settings, model, vocabulary), vocabulary
+    return as_asked(settings, model, vocabulary, answers), vocabulary
 
 
 def words_alone(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerFast:

@@ -15,6 +15,7 @@ from genrec.bundle import Bundle
 from genrec.errors import ConfigError
 from genrec.items.codes import FAR
 from genrec.items.index import ItemIndex
+from genrec.judging import Answers
 from genrec.model.adapters import adapted, merged
 from genrec.model.base import SCRATCH, ScratchConfig, make_room, pretrained, scratch
 from genrec.model.dropout import add_dropout
@@ -28,13 +29,19 @@ from genrec.tuning.settings import SftSettings
 
 
 def starting_model(
-    settings: SftSettings, index: ItemIndex, prompts: Prompts, texts: Sequence[str], dropout: float
+    settings: SftSettings,
+    index: ItemIndex,
+    prompts: Prompts,
+    texts: Sequence[str],
+    dropout: float,
+    answers: Sequence[Answers] = (),
 ) -> tuple[PreTrainedModel | PeftModel, Vocabulary]:
     """A scratch model, or a pretrained one with rows for the codes; with an adapter if the settings say so.
 
-    dropout: of a scratch model whose settings leave it open.
+    dropout: of a scratch model whose settings leave it open; answers: which get a token each.
     """
-    vocabulary = Vocabulary.extend(_tokenizer(settings, prompts, texts), index, prompts.control_tokens)
+    marks = [*prompts.control_tokens, *tokens_of(answers)]
+    vocabulary = Vocabulary.extend(_tokenizer(settings, prompts, texts), index, marks)
     seed = settings.optimiser.seed
     model: PreTrainedModel
     if settings.base == SCRATCH:
@@ -44,7 +51,7 @@ def starting_model(
         bits = rule("nf4", _compute(settings)) if settings.adapter == "qlora" else None
         model = pretrained(settings.base, revision=settings.revision, quantised=bits)
         make_room(model, len(vocabulary), seed)
-    return as_asked(settings, model, vocabulary), vocabulary
+    return as_asked(settings, model, vocabulary, answers), vocabulary
 
 
 def small_model(
@@ -79,19 +86,27 @@ def seed_codes(model: PreTrainedModel, vocabulary: Vocabulary, index: ItemIndex)
 
 
 def continued_model(
-    settings: SftSettings, bundle: Bundle, index: ItemIndex
+    settings: SftSettings, bundle: Bundle, index: ItemIndex, answers: Sequence[Answers] = ()
 ) -> tuple[PreTrainedModel | PeftModel, Vocabulary]:
     """A bundle's model, an adapter of its own merged, with a fresh adapter if the settings say so."""
     tokenizer = AutoTokenizer.from_pretrained(bundle.folder / "model", trust_remote_code=False)
     vocabulary = Vocabulary(tokenizer, index.sizes)
     found = weights(bundle)
     model = merged(found) if isinstance(found, PeftModel) else found
-    return as_asked(settings, model, vocabulary), vocabulary
+    return as_asked(settings, model, vocabulary, answers), vocabulary
 
 
-def as_asked(settings: SftSettings, model: PreTrainedModel, vocabulary: Vocabulary) -> PreTrainedModel | PeftModel:
-    """With a fresh adapter, if the settings say so."""
+def tokens_of(answers: Sequence[Answers]) -> list[str]:
+    """What stands for them in prompts."""
+    return [token for one in answers for token in one.tokens]
+
+
+def as_asked(
+    settings: SftSettings, model: PreTrainedModel, vocabulary: Vocabulary, answers: Sequence[Answers] = ()
+) -> PreTrainedModel | PeftModel:
+    """With a fresh adapter, if the settings say so; rows of codes and answers learn with it."""
     rows = [int(token) for level in vocabulary.code_ids for token in level]
+    rows += [token for text in tokens_of(answers) for token in vocabulary.ids(text)]
     if settings.adapter == "qlora" and not getattr(model, "is_quantized", False):
         model = in_bits(model, "nf4", _compute(settings))
     return adapted(model, settings.adapter, settings.lora, settings.virtual, rows)

@@ -35,6 +35,7 @@ from genrec.interest.stored import FILE, save_detector
 from genrec.interest.topics import TopicsConfig
 from genrec.items.codes import Float32
 from genrec.items.text import encoder_name
+from genrec.judging import Answers
 from genrec.model.adapters import unadapted
 from genrec.model.loading import engine_of
 from genrec.model.vocabulary import Vocabulary
@@ -74,9 +75,11 @@ def save(
     parent: Bundle | None = None,
     ran: Ran | None = None,
     carried: Bundle | None = None,
+    answers: Sequence[Answers] = (),
 ) -> Bundle:
     """Writes the bundle, with prior weights chosen and metrics measured on validation; hashed: `data_hash` of the
-    training events; ran: for its card; carried: the base, where that is a bundle of another catalog."""
+    training events; ran: for its card; carried: the base, where that is a bundle of another catalog; answers: of the
+    tasks that have tokens."""
     assert isinstance(asking.vocabulary, Vocabulary)
     histories = split.train.histories(split.item_ids)
     valid = sample(split.valid, WEIGHED, settings.optimiser.seed)
@@ -109,6 +112,7 @@ def save(
         split_settings=settings.split.model_dump(),
         data_hash=hashed,
         seed=settings.optimiser.seed,
+        answers={one.task: one.names for one in answers},
         metrics={f"validation {name}": values for name, values in metrics.items()},
     )
     detector = _detector(settings, histories, built)

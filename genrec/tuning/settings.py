@@ -55,6 +55,12 @@ class MixtureSettings(BaseModel):
     """Times that each item's title is asked for by its semantic ID, an epoch."""
     explain: int = Field(2000, ge=0)
     """Explanations to learn, an epoch."""
+    rating: float = Field(0.0, ge=0)
+    """Times that each history's ratings are learnt, an epoch, every one from those before it: the bundle then predicts
+    ratings (`genrec rate`). The log's column `value`, in the steps that training events have."""
+    kind: float = Field(0.0, ge=0)
+    """The same of the kinds of events (view, purchase, dislike …): the bundle then says which kind an item will meet.
+    A log of one kind is refused."""
     dropped: float = Field(0.0, ge=0, lt=1)
     """Share of a history's items left out at random, anew in each variant: histories with gaps teach a small model not
     to learn sequences by heart, and explaining by leaving items out asks it about just such histories."""
