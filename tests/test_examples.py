@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec.errors import DataError
-from genrec.examples import IGNORED, Examples, answered, chunked, joined, last_item, next_item
+from genrec.examples import IGNORED, Examples, answered, chunked, joined, judged_items, last_item, next_item
 from genrec.ragged import Ragged
 
 # Item i is written as the tokens 10 + i, 20 + i; the prompt's head is 7, 8.
@@ -53,6 +53,16 @@ def test_last_item_learns_the_first_target_alone() -> None:
         ([7, 8, 11, 21, 12, 22, 15, 25], [NO] * 6 + [15, 25]),
         ([7, 8, 13, 23], [NO, NO, 13, 23]),
         ([7, 8, 14, 24, 14, 24], [NO] * 4 + [14, 24]),
+    ]
+
+
+def test_what_was_said_of_an_item_is_learnt_behind_it() -> None:
+    """Answers 0 to 2 are the tokens 30 to 32; the newest piece is full, and items are read, not learnt."""
+    histories, said = Ragged.from_lists([[2, 0, 1], [], [5]]), np.array([0, 2, 2, 1])
+    assert rows(judged_items(histories, said, HEAD, SEMANTIC, np.array([30, 31, 32]), window=1)) == [
+        ([7, 8, 12, 22, 30], [NO] * 4 + [30]),
+        ([7, 8, 10, 20, 32, 11, 21, 32], [NO] * 4 + [32, NO, NO, 32]),
+        ([7, 8, 15, 25, 31], [NO] * 4 + [31]),
     ]
 
 
