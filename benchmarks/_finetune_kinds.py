@@ -100,19 +100,19 @@ class Task:
 def kinds(size: Size, kept: Path) -> tuple[Figures, list[Claim]]:
     """kept: folder of what was measured before, which is not measured again."""
     task = _task(size, kept / "base")
-    base = _measured(kept / "base.json", lambda: _test(task, pretrained(str(task.base))))
+    base = measured(kept / "base.json", lambda: tested(task.asking, task.asked.test, pretrained(str(task.base))))
     found = {}
     for name in KINDS:
-        found[name] = _measured(kept / f"{name}.json", partial(_kind, task, name))
+        found[name] = measured(kept / f"{name}.json", partial(_kind, task, name))
         print(name, {key: value for key, value in found[name].items() if not isinstance(value, list)}, flush=True)
     rows = {"base as it is": base, **found}
     for row in rows.values():
-        row |= _over(row["each"], base["each"], row["users"])
+        row |= {"over_base": over(row["each"], base["each"], row["users"])}
     lora = found["lora"]["over_base"]
     errors = [row["merge_error"] for row in found.values() if row.get("merge_error") is not None]
     figures = {
         "size": {"viewers": size.viewers, "epochs": size.epochs, "rates": RATES},
-        "rows": {name: _without_cases(row) for name, row in rows.items()},
+        "rows": {name: without_cases(row) for name, row in rows.items()},
     }
     note = "other viewers and films than the base learnt; NDCG@10 of LoRA less that of the base, one seed"
     return figures, [
@@ -121,11 +121,11 @@ def kinds(size: Size, kept: Path) -> tuple[Figures, list[Claim]]:
     ]  # fmt: skip
 
 
-def _without_cases(row: Figures) -> Figures:
+def without_cases(row: Figures) -> Figures:
     return {name: value for name, value in row.items() if name not in ("each", "users")}
 
 
-def _measured(path: Path, measure: Callable[[], Figures]) -> Figures:
+def measured(path: Path, measure: Callable[[], Figures]) -> Figures:
     if not path.exists():
         path.write_text(json.dumps(measure()), encoding="utf-8")
     found: Figures = json.loads(path.read_text("utf-8"))
@@ -146,7 +146,7 @@ def _task(size: Size, place: Path) -> Task:
     asking = NextItemPrompt(prompts, vocabulary, index, WINDOW)
     if not (place / "config.json").exists():
         assert isinstance(model, PreTrainedModel)
-        _learn(asking, vocabulary, known, model, _settings(2e-3, size.epochs[0]))
+        learn(asking, _next(asking, known), known.valid, model, learning(2e-3, size.epochs[0]))
         merge_rows(model)
         model.save_pretrained(str(place))
     return Task(place, vocabulary, asking, asked, size)
@@ -166,20 +166,23 @@ def _log(half: Catalog, viewers: int, seed: int) -> Interactions:
     return simulate(half, WorldConfig(users=viewers, seed=seed)).interactions
 
 
-def _settings(rate: float, epochs: int) -> OptimiserSettings:
+def learning(rate: float, epochs: int) -> OptimiserSettings:
     return OptimiserSettings(batch_size=16, learning_rate=rate, epochs=epochs, evaluations=epochs, patience=epochs)
 
 
-def _learn(
-    asking: NextItemPrompt, vocabulary: Vocabulary, split: Split, model: Any, settings: OptimiserSettings
+def _next(asking: NextItemPrompt, split: Split) -> Examples:
+    return next_item(split.train.histories(split.item_ids).items, asking.head, asking.semantic, asking.window)
+
+
+def learn(
+    asking: NextItemPrompt, train: Examples, cases: Cases, model: Any, settings: OptimiserSettings, variants: int = 1
 ) -> Figures:
-    """Validation NDCG@10 of the best codes, and seconds of the processor."""
-    histories = split.train.histories(split.item_ids)
-    train = next_item(histories.items, asking.head, asking.semantic, asking.window)
-    valid = _examples(asking, sample(split.valid, 400, 0))
+    """Validation NDCG@10 of the best codes, and seconds of the processor. variants: epochs that `train` holds."""
+    assert isinstance(asking.vocabulary, Vocabulary)
+    valid, passes = _examples(asking, sample(cases, 400, 0)), settings.epochs / variants
     with tempfile.TemporaryDirectory() as run, flattened(model):
         made = trainer(
-            model, vocabulary.tokenizer, train, valid, settings, Path(run), passes=settings.epochs, loss=cross_entropy
+            model, asking.vocabulary.tokenizer, train, valid, settings, Path(run), passes=passes, loss=cross_entropy
         )
         start = time.process_time()
         made.train()
@@ -198,7 +201,8 @@ def _kind(task: Task, name: str) -> Figures:
     best = max(tried, key=lambda one: one[0]["valid"])
     figures, model = best
     seconds = statistics.median(one["seconds"] for one, _ in tried)
-    return figures | {"seconds": seconds} | _test(task, model) | _kept_and_merged(task, name, model)
+    tests = tested(task.asking, task.asked.test, model)
+    return figures | {"seconds": seconds} | tests | _kept_and_merged(task, name, model)
 
 
 def _run(task: Task, name: str, rate: float) -> tuple[Figures, PreTrainedModel | PeftModel]:
@@ -210,26 +214,29 @@ def _run(task: Task, name: str, rate: float) -> tuple[Figures, PreTrainedModel |
     learnt = {part: weight.numel() for part, weight in model.named_parameters() if weight.requires_grad}
     rows = sum(count for part, count in learnt.items() if "trainable_tokens_delta" in part)
     counts = {"trained": sum(learnt.values()) - rows, "rows": rows, "rate": rate}
-    return counts | _learn(task.asking, task.vocabulary, task.asked, model, _settings(rate, task.size.epochs[1])), model
+    train, settings = _next(task.asking, task.asked), learning(rate, task.size.epochs[1])
+    return counts | learn(task.asking, train, task.asked.valid, model, settings), model
 
 
-def _test(task: Task, model: PreTrainedModel | PeftModel) -> Figures:
-    cases = task.asked.test
-    engine = engine_of(model.eval(), task.vocabulary, context_of(model))
-    ranker = GenerativeRanker(Fusion(engine, task.asking, Mix((), {})))
+def tested(asking: NextItemPrompt, cases: Cases, model: PreTrainedModel | PeftModel) -> Figures:
+    """Recall and NDCG of the model alone over all items, with each case's NDCG."""
+    assert isinstance(asking.vocabulary, Vocabulary)
+    engine = engine_of(model.eval(), asking.vocabulary, context_of(model))
+    ranker = GenerativeRanker(Fusion(engine, asking, Mix((), {})))
     result = evaluate(ranker, cases, (10,), mask_seen=True)
     found = result.intervals(["recall@10", "ndcg@10"])
     shown = {name: {"value": one.mean, "low": one.low, "high": one.high} for name, one in found.items()}
     return {**shown, "each": result.per_case["ndcg@10"].tolist(), "users": result.users}
 
 
-def _over(mine: list[float], theirs: list[float], users: list[str]) -> Figures:
+def over(mine: list[float], theirs: list[float], users: list[str]) -> Figures:
+    """The paired interval of one NDCG@10 less the other."""
     one, other = (
         Result("", True, users, np.zeros((0, 0), dtype=np.int32), {"ndcg@10": np.array(values)}, 0.0)
         for values in (mine, theirs)
     )
     gain = one.difference(other, "ndcg@10")
-    return {"over_base": {"value": gain.mean, "low": gain.low, "high": gain.high}}
+    return {"value": gain.mean, "low": gain.low, "high": gain.high}
 
 
 def _kept_and_merged(task: Task, name: str, model: PreTrainedModel | PeftModel) -> Figures:

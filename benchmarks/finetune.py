@@ -7,7 +7,9 @@ Claims: finetune.tokens_over_hf (tokens that are no padding a second, ours over 
 same model, data, batch and loss; median of interleaved pairs), finetune.dryrun_error (what a dry run says of a run's
 seconds, apart from what it takes), finetune.lora_over_base_low and finetune.merge_error (part kinds: every kind of
 adapter on one base and one task, `benchmarks/_finetune_kinds.py`), finetune.matmul_share (part peak: of the measured
-rate of a large product, on a GPU where there is one). Times of a CPU are seconds of the processor, one thread, so that
+rate of a large product, on a GPU where there is one), finetune.mixture.* and finetune.kinds_over_counting (part
+mixture: what each task costs or adds), finetune.rating.<data>.* (part rating: the error of predicted ratings beside
+matrix factorisation; wants `pip install 'genrec[compare]'`). Times of a CPU are seconds of the processor, one thread, so that
 others on the machine do not count.
 """
 
@@ -26,9 +28,11 @@ import torch
 from transformers import PreTrainedModel
 
 from benchmarks._finetune_kinds import Size, kinds
+from benchmarks._finetune_mixture import tasks
 from benchmarks._finetune_peak import peak
+from benchmarks._finetune_rating import ratings
 from benchmarks._finetune_world import Films, films, plain_trainer
-from genrec.benchmarking import RESULTS, Claim, claim, write_results
+from genrec.benchmarking import RESULTS, ROOT, Claim, claim, write_results
 from genrec.examples import Examples
 from genrec.model.base import ScratchConfig
 from genrec.tuning.learnt import cross_entropy, flattened
@@ -37,6 +41,7 @@ from genrec.tuning.settings import OptimiserSettings
 from genrec.tuning.trainer import trainer
 
 Figures = dict[str, Any]
+Measured = tuple[Figures, list[Claim]]
 SHAPE = ScratchConfig(hidden=128, layers=3, heads=4, feed_forward=384, text_vocabulary=2048)
 BATCH = 32
 PAIRS = 3
@@ -54,12 +59,17 @@ def _world(arguments: argparse.Namespace) -> Films:
     return films(arguments.users, arguments.cases, SHAPE)
 
 
-def compare(arguments: argparse.Namespace) -> tuple[Figures, list[Claim]]:
-    if arguments.kept is not None:
-        arguments.kept.mkdir(parents=True, exist_ok=True)
-        return kinds(Size(), arguments.kept)
-    with tempfile.TemporaryDirectory() as kept:
-        return kinds(Size(), Path(kept))
+def keeping(measure: Callable[[argparse.Namespace, Path], Measured]) -> Callable[[argparse.Namespace], Measured]:
+    """A part that keeps what it measured in a folder, which goes with the call where none is named."""
+
+    def measured(arguments: argparse.Namespace) -> Measured:
+        if arguments.kept is not None:
+            arguments.kept.mkdir(parents=True, exist_ok=True)
+            return measure(arguments, arguments.kept)
+        with tempfile.TemporaryDirectory() as kept:
+            return measure(arguments, Path(kept))
+
+    return measured
 
 
 def speed(arguments: argparse.Namespace) -> tuple[Figures, list[Claim]]:
@@ -156,8 +166,11 @@ def dryrun(arguments: argparse.Namespace) -> tuple[Figures, list[Claim]]:
     ]
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], tuple[Figures, list[Claim]]]] = {
-    "speed": speed, "dryrun": dryrun, "kinds": compare, "peak": lambda asked: peak(asked.users),
+PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
+    "speed": speed, "dryrun": dryrun, "kinds": keeping(lambda _, kept: kinds(Size(), kept)),
+    "peak": lambda asked: peak(asked.users),
+    "mixture": keeping(lambda asked, kept: tasks(asked.viewers, asked.seeds, kept)),
+    "rating": keeping(lambda asked, kept: ratings(asked.sets, asked.source, asked.ratings, kept)),
 }  # fmt: skip
 
 
@@ -166,8 +179,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--part", choices=list(PARTS), help="only this one")
     parser.add_argument("--users", type=int, default=20, help="simulated viewers")
     parser.add_argument("--cases", type=int, default=30, help="validation cases")
+    parser.add_argument("--viewers", type=int, default=600, help="mixture: simulated viewers")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="mixture: of weights, order and drawing")
+    parser.add_argument("--sets", nargs="+", default=["ml-100k", "movietweetings"], help="rating: folders of --source")
+    parser.add_argument("--ratings", type=int, default=5000, help="rating: held-out ratings at most")
+    parser.add_argument("--source", type=Path, default=ROOT.parent / "shared" / "data", help="rating: data sets")
     parser.add_argument(
-        "--kept", type=Path, help="kinds: folder that keeps what was measured, so that a later call goes on"
+        "--kept", type=Path, help="folder that keeps what kinds, mixture and rating measured: a later call goes on"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result file")
     return parser.parse_args()
