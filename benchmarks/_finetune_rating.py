@@ -1,8 +1,8 @@
 """Ratings as tokens: the error of their mean beside matrix factorisation and means, and what they do to ranking.
 
 Each user's newest fifth is held out, the tenth before it chooses; nothing of either is learnt or shown. Every system
-sees the same training events and is asked about the same held-out ones. Matrix factorisation is LensKit's (alternating least
-squares over damped means), its damping, factors and regularisation chosen on validation.
+sees the same training events and is asked about the same held-out ones. Matrix factorisation is LensKit's (alternating
+least squares over damped means), its damping, factors and regularisation chosen on validation.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ seconds, apart from what it takes), finetune.lora_over_base_low and finetune.mer
 adapter on one base and one task, `benchmarks/_finetune_kinds.py`), finetune.matmul_share (part peak: of the measured
 rate of a large product, on a GPU where there is one), finetune.mixture.* and finetune.kinds_over_counting (part
 mixture: what each task costs or adds), finetune.rating.<data>.* (part rating: the error of predicted ratings beside
-matrix factorisation; wants `pip install 'genrec[compare]'`). Times of a CPU are seconds of the processor, one thread, so that
-others on the machine do not count.
+matrix factorisation; wants `pip install 'genrec[compare]'`). Times of a CPU are seconds of the processor, one
+thread, so that others on the machine do not count.
 """
 
 from __future__ import annotations
