@@ -34,7 +34,7 @@ from genrec.splitting import Cases, Split
 GIVEN, ALONE_IDS, MIXED = "ratings alone", "ratings alone, from IDs", "next item and ratings"
 MEANS, FACTORS = "means", "matrix factorisation"
 EPOCHS = 8
-DAMPINGS, SIZES, WEIGHTS = (2.0, 5.0, 10.0, 25.0), (5, 10, 25, 50), (0.05, 0.1, 0.2, 0.4)
+DAMPINGS, SIZES, WEIGHTS = (0.5, 1.0, 2.0, 5.0, 10.0), (10, 25, 50, 100), (0.05, 0.1, 0.15, 0.2)
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--viewers", type=int, default=600, help="mixture: simulated viewers")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="mixture: of weights, order and drawing")
     parser.add_argument("--sets", nargs="+", default=["ml-100k", "movietweetings"], help="rating: folders of --source")
-    parser.add_argument("--ratings", type=int, default=5000, help="rating: held-out ratings at most")
+    parser.add_argument("--ratings", type=int, default=4000, help="rating: held-out ratings at most")
     parser.add_argument("--source", type=Path, default=ROOT.parent / "shared" / "data", help="rating: data sets")
     parser.add_argument(
         "--kept", type=Path, help="folder that keeps what kinds, mixture and rating measured: a later call goes on"
