@@ -171,7 +171,6 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
         bundle = save(
             arguments.out, settings, model, asking, data, split, built, hashed, beside, inherited, ran, base, answers
         )
-        )
         log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
 
 
