@@ -39,7 +39,7 @@ from genrec.tuning.settings import ItemSettings, MixtureSettings, SftSettings
 from genrec.world import WorldConfig, load_films, simulate
 
 SHAPE = ScratchConfig(hidden=128, layers=2, heads=4, feed_forward=384, text_vocabulary=1024)
-RATE, EPOCHS, WINDOW, VARIANTS = 3e-3, 8, 50, 4
+RATE, EPOCHS, WINDOW, VARIANTS = 3e-3, 4, 50, 4
 ALONE = "next item alone"
 NOTHING: dict[str, float] = {"item_to_id": 0, "id_to_item": 0, "explain": 0}
 WORDS, REASONS, KINDS = {"item_to_id": 0.5, "id_to_item": 0.1}, {"explain": 1000}, {"kind": 1}
