@@ -34,7 +34,7 @@ from genrec.splitting import Cases, Split
 GIVEN, ALONE_IDS, MIXED = "ratings alone", "ratings alone, from IDs", "next item and ratings"
 MEANS, FACTORS = "means", "matrix factorisation"
 EPOCHS = 4
-DAMPINGS, SIZES, WEIGHTS = (1.0, 2.0, 5.0, 10.0), (10, 50, 100), (0.1, 0.15, 0.2)
+DAMPINGS, SIZES, WEIGHTS = (1.0, 2.0, 5.0, 10.0), (10, 50, 100), (0.1, 0.2, 0.4, 0.8)
 
 
 @dataclass(frozen=True)
