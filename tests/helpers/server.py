@@ -48,7 +48,11 @@ class Server:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._listen)]
         for thread in self._threads:
             thread.start()
-        self._wait(self.patience)
+        try:
+            self._wait(self.patience)
+        except BaseException:  # without this nobody would end it
+            self.stop(signal.SIGKILL)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
