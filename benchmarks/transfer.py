@@ -45,7 +45,9 @@ from genrec.tuning.splits import split_of
 
 NDCG = "ndcg@10"
 SHARED = ROOT / ".." / "shared" / "data"
-ONLY = ("follow=false", "optimiser.epochs=16")
+ONLY = (
+    "follow=false", "optimiser.epochs=16", "optimiser.evaluations=8", "optimiser.valid_cases=500", "sequence.epochs=20"
+)  # fmt: skip
 WAYS = ("scratch", "base", "words")
 
 
@@ -197,11 +199,11 @@ def sizes(place: Path, pair: Pair, users: int) -> dict[str, dict[str, int]]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pair", choices=list(PAIRS), required=True, help="source and target")
-    parser.add_argument("--users", type=int, nargs="+", default=[256, 1000, 3000], help="target users that are learnt")
+    parser.add_argument("--users", type=int, nargs="+", default=[256, 1000], help="target users that are learnt")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="what is trained for each")
-    parser.add_argument("--source-users", type=int, default=3000, help="users of the source, at most")
-    parser.add_argument("--least", type=int, default=12, help="choices of an item, at least")
-    parser.add_argument("--cases", type=int, default=1000, help="test cases at most")
+    parser.add_argument("--source-users", type=int, default=1500, help="users of the source, at most")
+    parser.add_argument("--least", type=int, default=15, help="choices of an item, at least")
+    parser.add_argument("--cases", type=int, default=500, help="test cases at most")
     parser.add_argument(
         "--seconds", type=float, default=90, help="of training a model at most; the source's has thrice"
     )
