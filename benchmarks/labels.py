@@ -57,7 +57,7 @@ from genrec.recommender import Recommender
 from genrec.resources import folder
 from genrec.splitting import Cases
 
-ONLY = ("reasons_in=[]", "follow=false", "mixture.explain=0", "optimiser.epochs=8", "sequence.max_seconds=60")
+ONLY = ("reasons_in=[]", "follow=false", "mixture.explain=0", "optimiser.epochs=8", "sequence.epochs=20")
 WAYS = ("none", "pseudo", "random", "true")
 RULES = ("random", "uncertain", "diverse")
 ALONE = "alone"
