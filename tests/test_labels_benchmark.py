@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
+import pytest
 
 from benchmarks import labels, transfer
+from genrec.benchmarking import RESULTS, ROOT, Claim
 from genrec.interactions import Interactions
 from genrec.tuning.result import sample
 from genrec.tuning.settings import SplitSettings
@@ -69,3 +73,26 @@ def test_nobody_is_learnt_from_who_is_tested() -> None:
     users = transfer.learners(split, cases, transfer.PAIRS["products"])
     assert len(users) == 25
     assert not set(users) & set(cases.users)
+
+
+# What was measured
+
+
+@pytest.mark.parametrize(("name", "heading"), [("transfer", "From another catalog")])
+def test_the_guide_says_what_was_measured(name: str, heading: str) -> None:
+    """Every figure of the section is one of the result file, which promises nothing."""
+    result = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+    claims = [Claim.model_validate(one) for one in result["claims"]]
+    assert all(one.id.startswith(f"{name}.") and one.target is None for one in claims)
+    guide = (ROOT / "docs" / "guide" / "recipes.md").read_text("utf-8")
+    section = guide.partition(f"### {heading}\n")[2].partition("\n##")[0]
+    said = re.findall(r"[+−]?\.\d+ \[[+−]?\.\d+, [+−]?\.\d+\]", section)
+    measured = {text for one in claims for text in (told(one, "", 3), told(one, "+", 4))}
+    assert len(said) > 5
+    assert [text for text in said if text not in measured] == []
+
+
+def told(one: Claim, sign: str, digits: int) -> str:
+    values = [f"{value:{sign}.{digits}f}" for value in (one.value, one.low, one.high) if value is not None]
+    middle, low, high = (value.replace("0.", ".", 1).replace("-", "−") for value in values)
+    return f"{middle} [{low}, {high}]"
