@@ -39,15 +39,15 @@ from genrec.tuning.settings import ItemSettings, MixtureSettings, SftSettings
 from genrec.world import WorldConfig, load_films, simulate
 
 SHAPE = ScratchConfig(hidden=128, layers=2, heads=4, feed_forward=384, text_vocabulary=1024)
-RATE, EPOCHS, WINDOW, VARIANTS = 3e-3, 4, 50, 4
+RATE, BATCH, EPOCHS, WINDOW, VARIANTS = 2e-3, 8, 6, 50, 4
 ALONE = "next item alone"
 NOTHING: dict[str, float] = {"item_to_id": 0, "id_to_item": 0, "explain": 0}
-WORDS, REASONS, KINDS = {"item_to_id": 0.5, "id_to_item": 0.1}, {"explain": 1000}, {"kind": 1}
+WORDS, REASONS, KINDS = {"item_to_id": 0.1, "id_to_item": 0.05}, {"explain": 300}, {"kind": 1}
 MIXTURES: dict[str, dict[str, float]] = {
     ALONE: {}, "with words": WORDS, "with explanations": REASONS, "with kinds": KINDS,
     "with all": {**WORDS, **REASONS, **KINDS},
 }  # fmt: skip
-"""As training/configs/scratch.yaml has them; kinds once an epoch."""
+"""As training/configs/demo.yaml has them; kinds once an epoch."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Ground:
         asked = [one for one in self.answers if tasks.get(one.task)]
         judged = judged_examples(self.asking, asked, self.split.train, context_of(model))
         train = mixture(self.asking, self.catalog, histories, chosen, seed, judged=judged)
-        settings = learning(RATE, epochs).model_copy(update={"batch_size": 32, "seed": seed})
+        settings = learning(RATE, epochs).model_copy(update={"batch_size": BATCH, "seed": seed})
         found = learn(self.asking, train, self.split.valid, model, settings, VARIANTS)
         return model, {"tokens": len(train.inputs.items) // VARIANTS, **found}
 

@@ -19,21 +19,20 @@ import polars as pl
 from transformers import PreTrainedModel
 
 from benchmarks._finetune_kinds import Figures, learn, learning, measured, over, tested, without_cases
-from benchmarks._finetune_mixture import ALONE, RATE, Ground
+from benchmarks._finetune_mixture import ALONE, BATCH, RATE, Ground
 from genrec.benchmarking import Claim, claim
 from genrec.decoding.engine import Float64
 from genrec.errors import MissingExtra
 from genrec.evaluation.bootstrap import difference_interval, mean_interval
-from genrec.examples import Examples
 from genrec.formats import Dataset, read
 from genrec.interactions import Histories, Interactions
 from genrec.judging import Answers, Judged, expected, median
 from genrec.ragged import Int64, Ragged
 from genrec.splitting import Cases, Split
 
-GIVEN, ALONE_IDS, MIXED = "ratings alone", "ratings alone, from IDs", "next item and ratings"
+GIVEN, MIXED = "ratings alone", "next item and ratings"
 MEANS, FACTORS = "means", "matrix factorisation"
-EPOCHS = 4
+EPOCHS = 5
 DAMPINGS, SIZES, WEIGHTS = (1.0, 2.0, 5.0, 10.0), (10, 50, 100), (0.1, 0.2, 0.4, 0.8)
 
 
@@ -110,10 +109,9 @@ def _of_set(name: str, data: Dataset, most: int, kept: Path) -> tuple[Figures, l
     ground = Ground.of(data.catalog, held.split, [answers], 0.2, 0)
     steps: dict[str, Callable[[], Figures]] = {
         FACTORS: lambda: _counted(held, answers),
-        ALONE: lambda: _ranked(ground, {}),
+        GIVEN: lambda: _rated(ground, held),
         MIXED: lambda: _ranked(ground, {"rating": 1}, held),
-        GIVEN: lambda: _rated(ground, held, given=True),
-        ALONE_IDS: lambda: _rated(ground, held, given=False),
+        ALONE: lambda: _ranked(ground, {}),
     }
     found = {}
     for step, measure in steps.items():
@@ -129,31 +127,23 @@ def _ranked(ground: Ground, tasks: dict[str, float], held: Held | None = None) -
     """A mixture with next items: its ranking, and its guesses where it learnt ratings."""
     model, figures = ground.learnt(tasks, EPOCHS)
     figures |= tested(ground.asking, ground.split.test, model)
-    return figures if held is None else figures | _guesses(ground, held, model, given=True)
+    return figures if held is None else figures | _guesses(ground, held, model)
 
 
-def _rated(ground: Ground, held: Held, *, given: bool) -> Figures:
-    """Ratings as the only task. given: whether it reads earlier ratings."""
+def _rated(ground: Ground, held: Held) -> Figures:
+    """Ratings as the only task."""
     model, (answers,) = ground.fresh(), ground.answers
     prompt = ground.judge(model, answers).prompt
-    examples = prompt.examples(answers.judged(held.split.train, held.split.item_ids))
-    train = examples if given else _hidden(examples, int(prompt.tokens[0]))
-    settings = learning(RATE, EPOCHS).model_copy(update={"batch_size": 32, "evaluations": 1})
+    train = prompt.examples(answers.judged(held.split.train, held.split.item_ids))
+    settings = learning(RATE, EPOCHS).model_copy(update={"batch_size": BATCH, "evaluations": 1})
     figures = learn(ground.asking, train, held.split.valid, model, settings)
-    return {"seconds": figures["seconds"], **_guesses(ground, held, model, given=given)}
+    return {"seconds": figures["seconds"], **_guesses(ground, held, model)}
 
 
-def _hidden(examples: Examples, token: int) -> Examples:
-    """The same with one token in the place of every answer that is read."""
-    inputs = examples.inputs
-    hidden = np.where(examples.labels.items >= 0, np.int32(token), inputs.items)
-    return Examples(Ragged(inputs.offsets, hidden), examples.labels)
-
-
-def _guesses(ground: Ground, held: Held, model: PreTrainedModel, *, given: bool) -> Figures:
+def _guesses(ground: Ground, held: Held, model: PreTrainedModel) -> Figures:
     (answers,) = ground.answers
     shown = answers.judged(held.split.train, held.split.item_ids)
-    valid, test = (_chances(ground, model, shown, events, given=given) for events in (held.valid, held.test))
+    valid, test = (_chances(ground, model, shown, events) for events in (held.valid, held.test))
     return {
         "valid_rmse": _rmse(expected(valid, answers.values), held.valid),
         "means": expected(test, answers.values).tolist(), "medians": median(test, answers.values).tolist(),
@@ -162,12 +152,11 @@ def _guesses(ground: Ground, held: Held, model: PreTrainedModel, *, given: bool)
 
 def _chances(ground: Ground, model: PreTrainedModel, shown: Judged, events: Events, *, given: bool) -> Float64:
     judge, row_of = ground.judge(model, ground.answers[0]), {user: row for row, user in enumerate(shown.users)}
-    said = shown.said if given else np.zeros_like(shown.said)
     prompts = []
     for user, item in zip(events.users, events.items.tolist(), strict=True):
         row = row_of[user]
         low, high = shown.items.offsets[row], shown.items.offsets[row + 1]
-        prompts.append(judge.prompt.ids(shown.items[row], said[low:high], item))
+        prompts.append(judge.prompt.ids(shown.items[row], shown.said[low:high], item))
     return judge.chances(prompts)
 
 
@@ -236,12 +225,11 @@ def _rmse(guesses: Float64, events: Events) -> float:
 def _told(name: str, held: Held, found: dict[str, Figures]) -> tuple[Figures, list[Claim]]:
     counted = found[FACTORS]
     guesses = {"one mean for all": counted["global"], MEANS: counted["means_alone"], FACTORS: counted["means"]}
-    guesses |= {step: found[step]["means"] for step in (GIVEN, ALONE_IDS, MIXED)}
+    guesses |= {step: found[step]["means"] for step in (GIVEN, MIXED)}
     rows = {row: _errors(np.array(one), held.test) for row, one in guesses.items()}
-    for step in (GIVEN, ALONE_IDS, MIXED):
+    for step in (GIVEN, MIXED):
         rows[step]["mae_of_median"] = _errors(np.array(found[step]["medians"]), held.test)["mae"]
-    best = min((GIVEN, ALONE_IDS), key=lambda step: float(found[step]["valid_rmse"]))
-    for step in (MEANS, GIVEN, ALONE_IDS, MIXED):
+    for step in (MEANS, GIVEN, MIXED):
         rows[step]["squared_over_factors"] = _over(np.array(guesses[step]), np.array(guesses[FACTORS]), held.test)
     mixed, alone = found[MIXED], found[ALONE]
     ranking = {
@@ -252,7 +240,6 @@ def _told(name: str, held: Held, found: dict[str, Figures]) -> tuple[Figures, li
     figures = {
         "ratings": {"learnt": len(held.split.train), "valid": len(held.valid.values), "test": len(held.test.values)},
         "rows": rows, "chosen": {key: counted[key] for key in ("factors", "regularisation", "damping")},
-        "better_on_validation": best,
         "valid_rmse": {step: one["valid_rmse"] for step, one in found.items() if "valid_rmse" in one},
         "ranking": ranking, "ranking_cases": len(alone["each"]), "ranking_gain": gain,
     }  # fmt: skip
@@ -261,7 +248,7 @@ def _told(name: str, held: Held, found: dict[str, Figures]) -> tuple[Figures, li
 
 def _claims(name: str, rows: dict[str, Figures], gain: Figures, n: int, cases: int) -> Sequence[Claim]:
     made = partial(claim, op="<=", target=None, n=n)
-    short = {FACTORS: "factors", MEANS: "means", GIVEN: "alone", ALONE_IDS: "from_ids", MIXED: "mixed"}
+    short = {FACTORS: "factors", MEANS: "means", GIVEN: "alone", MIXED: "mixed"}
     note = "each user's newest fifth, predicted from the rest; mean rating"
     found = [
         made(f"finetune.rating.{name}.{word}", rows[row]["rmse"]["value"], "RMSE", low=rows[row]["rmse"]["low"],
