@@ -150,7 +150,7 @@ def _guesses(ground: Ground, held: Held, model: PreTrainedModel) -> Figures:
     }  # fmt: skip
 
 
-def _chances(ground: Ground, model: PreTrainedModel, shown: Judged, events: Events, *, given: bool) -> Float64:
+def _chances(ground: Ground, model: PreTrainedModel, shown: Judged, events: Events) -> Float64:
     judge, row_of = ground.judge(model, ground.answers[0]), {user: row for row, user in enumerate(shown.users)}
     prompts = []
     for user, item in zip(events.users, events.items.tolist(), strict=True):
