@@ -32,7 +32,6 @@ from genrec.splitting import Cases, Split
 
 GIVEN, MIXED = "ratings alone", "next item and ratings"
 MEANS, FACTORS = "means", "matrix factorisation"
-EPOCHS = 5
 DAMPINGS, SIZES, WEIGHTS = (1.0, 2.0, 5.0, 10.0), (10, 50, 100), (0.1, 0.2, 0.4, 0.8)
 
 
@@ -85,13 +84,15 @@ def _events(table: pl.DataFrame, most: int) -> Events:
     return Events(rows["user_id"].to_list(), rows["item"].to_numpy().astype(np.int64), values)
 
 
-def ratings(sets: Sequence[str], source: Path, people: int, most: int, kept: Path) -> tuple[Figures, list[Claim]]:
-    """people: users at most, drawn with a seed; most: held-out ratings at most; kept: folder of what was measured
-    before, which is not measured again."""
-    figures: Figures = {"epochs": EPOCHS, "rate": RATE, "people": people}
+def ratings(
+    sets: Sequence[str], source: Path, people: int, most: int, passes: int, kept: Path
+) -> tuple[Figures, list[Claim]]:
+    """people: users at most, drawn with a seed; most: held-out ratings at most; passes: over the training events; kept:
+    folder of what was measured before, which is not measured again."""
+    figures: Figures = {"passes": passes, "rate": RATE, "batch": BATCH, "people": people}
     claims: list[Claim] = []
     for name in sets:
-        figures[name], more = _of_set(name, _of_some(read(source / name), people), most, kept)
+        figures[name], more = _of_set(name, _of_some(read(source / name), people), most, passes, kept)
         claims += more
     return figures, claims
 
@@ -103,15 +104,15 @@ def _of_some(data: Dataset, people: int) -> Dataset:
     return replace(data, interactions=Interactions(table))
 
 
-def _of_set(name: str, data: Dataset, most: int, kept: Path) -> tuple[Figures, list[Claim]]:
+def _of_set(name: str, data: Dataset, most: int, passes: int, kept: Path) -> tuple[Figures, list[Claim]]:
     held = held_out(data, most)
     answers = Answers.found("rating", held.split.train)
     ground = Ground.of(data.catalog, held.split, [answers], 0.2, 0)
     steps: dict[str, Callable[[], Figures]] = {
         FACTORS: lambda: _counted(held, answers),
-        GIVEN: lambda: _rated(ground, held),
-        MIXED: lambda: _ranked(ground, {"rating": 1}, held),
-        ALONE: lambda: _ranked(ground, {}),
+        GIVEN: lambda: _rated(ground, held, passes),
+        MIXED: lambda: _ranked(ground, {"rating": 1}, passes, held),
+        ALONE: lambda: _ranked(ground, {}, passes),
     }
     found = {}
     for step, measure in steps.items():
@@ -123,19 +124,19 @@ def _of_set(name: str, data: Dataset, most: int, kept: Path) -> tuple[Figures, l
 # The model
 
 
-def _ranked(ground: Ground, tasks: dict[str, float], held: Held | None = None) -> Figures:
+def _ranked(ground: Ground, tasks: dict[str, float], passes: int, held: Held | None = None) -> Figures:
     """A mixture with next items: its ranking, and its guesses where it learnt ratings."""
-    model, figures = ground.learnt(tasks, EPOCHS)
+    model, figures = ground.learnt(tasks, passes)
     figures |= tested(ground.asking, ground.split.test, model)
     return figures if held is None else figures | _guesses(ground, held, model)
 
 
-def _rated(ground: Ground, held: Held) -> Figures:
+def _rated(ground: Ground, held: Held, passes: int) -> Figures:
     """Ratings as the only task."""
     model, (answers,) = ground.fresh(), ground.answers
     prompt = ground.judge(model, answers).prompt
     train = prompt.examples(answers.judged(held.split.train, held.split.item_ids))
-    settings = learning(RATE, EPOCHS).model_copy(update={"batch_size": BATCH, "evaluations": 1})
+    settings = learning(RATE, passes).model_copy(update={"batch_size": BATCH, "evaluations": 1})
     figures = learn(ground.asking, train, held.split.valid, model, settings)
     return {"seconds": figures["seconds"], **_guesses(ground, held, model)}
 
