@@ -170,7 +170,9 @@ PARTS: dict[str, Callable[[argparse.Namespace], Measured]] = {
     "speed": speed, "dryrun": dryrun, "kinds": keeping(lambda _, kept: kinds(Size(), kept)),
     "peak": lambda asked: peak(asked.users),
     "mixture": keeping(lambda asked, kept: tasks(asked.viewers, asked.seeds, kept)),
-    "rating": keeping(lambda asked, kept: ratings(asked.sets, asked.source, asked.people, asked.ratings, asked.passes, kept)),
+    "rating": keeping(
+        lambda asked, kept: ratings(asked.sets, asked.source, asked.people, asked.ratings, asked.passes, kept)
+    ),
 }  # fmt: skip
 
 
