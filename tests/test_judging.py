@@ -23,7 +23,7 @@ from genrec.ragged import Int64
 from genrec.recommender import Recommender
 from genrec.resources import folder
 from genrec.splitting import global_time
-from genrec.tuning.mixture import answers_of
+from genrec.tuning.mixture import answers_of, judged_examples
 from genrec.tuning.settings import MixtureSettings
 from tests.helpers.running import Done, Tiny, trained_here
 from tests.helpers.toyworld import Letters, grid
@@ -113,13 +113,18 @@ def test_events_without_an_answer_and_items_outside_the_catalog_stay_out() -> No
 
 
 def test_nothing_of_the_future_is_learnt() -> None:
-    """The log without its last event, and with another one in its place: the same answers, the same examples."""
-    cut = global_time(LOG, INDEX.item_ids, valid=0.2, test=0.2)
-    assert len(cut.train) == 4
-    assert Answers.found("rating", cut.train).names == ("2.5", "4", "5")  # 0.5 comes later
-    settings = MixtureSettings(rating=1, kind=1)
-    assert [one.names for one in answers_of(settings, cut.train)] == [("2.5", "4", "5"), ("like", "view")]
-    assert answers_of(MixtureSettings(), cut.train) == []
+    """Whatever people said of items after the cut: the same answers, and the same examples."""
+    settings, learnt = MixtureSettings(rating=1, kind=1), []
+    for later in (0.5, 99.0):
+        value = pl.when(pl.col("timestamp") > 4).then(pl.lit(later)).otherwise(pl.col("value"))
+        table = LOG.table.with_columns(value=value)
+        cut = global_time(Interactions.from_table(table), INDEX.item_ids, valid=0.2, test=0.2)
+        assert len(cut.train) == 4
+        answers = answers_of(settings, cut.train)
+        assert [one.names for one in answers] == [("2.5", "4", "5"), ("like", "view")]
+        learnt.append({task: one.columns() for task, one in judged_examples(asking(), answers, cut.train, 100).items()})
+    assert learnt[0] == learnt[1]
+    assert answers_of(MixtureSettings(), LOG) == []
 
 
 # How it is asked
