@@ -185,7 +185,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="mixture: of weights, order and drawing")
     parser.add_argument("--sets", nargs="+", default=["ml-100k"], help="rating: folders of --source")
     parser.add_argument("--people", type=int, default=400, help="rating: users at most, drawn with a seed")
-    parser.add_argument("--passes", type=int, default=15, help="rating: over the training events")
+    parser.add_argument("--passes", type=int, default=5, help="rating: over the training events")
     parser.add_argument("--ratings", type=int, default=2000, help="rating: held-out ratings at most")
     parser.add_argument("--source", type=Path, default=ROOT.parent / "shared" / "data", help="rating: data sets")
     parser.add_argument(
