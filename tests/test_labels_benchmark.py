@@ -78,7 +78,7 @@ def test_nobody_is_learnt_from_who_is_tested() -> None:
 # What was measured
 
 
-@pytest.mark.parametrize(("name", "heading"), [("transfer", "From another catalog")])
+@pytest.mark.parametrize(("name", "heading"), [("transfer", "From another catalog"), ("labels", "Fewer labels")])
 def test_the_guide_says_what_was_measured(name: str, heading: str) -> None:
     """Every figure of the section is one of the result file, which promises nothing."""
     result = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
