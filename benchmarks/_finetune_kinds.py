@@ -214,8 +214,8 @@ def _run(task: Task, name: str, rate: float) -> tuple[Figures, PreTrainedModel |
     learnt = {part: weight.numel() for part, weight in model.named_parameters() if weight.requires_grad}
     rows = sum(count for part, count in learnt.items() if "trainable_tokens_delta" in part)
     counts = {"trained": sum(learnt.values()) - rows, "rows": rows, "rate": rate}
-    train, settings = _next(task.asking, task.asked), learning(rate, task.size.epochs[1])
-    return counts | learn(task.asking, train, task.asked.valid, model, settings), model
+    train, optimiser = _next(task.asking, task.asked), learning(rate, task.size.epochs[1])
+    return counts | learn(task.asking, train, task.asked.valid, model, optimiser), model
 
 
 def tested(asking: NextItemPrompt, cases: Cases, model: PreTrainedModel | PeftModel) -> Figures:

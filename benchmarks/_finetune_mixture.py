@@ -42,7 +42,7 @@ SHAPE = ScratchConfig(hidden=128, layers=2, heads=4, feed_forward=384, text_voca
 RATE, BATCH, EPOCHS, WINDOW, VARIANTS = 2e-3, 8, 6, 50, 4
 ALONE = "next item alone"
 NOTHING: dict[str, float] = {"item_to_id": 0, "id_to_item": 0, "explain": 0}
-WORDS, REASONS, KINDS = {"item_to_id": 0.1, "id_to_item": 0.05}, {"explain": 300}, {"kind": 1}
+WORDS, REASONS, KINDS = {"item_to_id": 0.1, "id_to_item": 0.05}, {"explain": 300.0}, {"kind": 1.0}
 MIXTURES: dict[str, dict[str, float]] = {
     ALONE: {}, "with words": WORDS, "with explanations": REASONS, "with kinds": KINDS,
     "with all": {**WORDS, **REASONS, **KINDS},
@@ -94,7 +94,8 @@ class Ground:
 
     def judge(self, model: PreTrainedModel, answers: Answers) -> Judge:
         assert isinstance(self.asking.vocabulary, Vocabulary)
-        engine = engine_of(model.eval(), self.asking.vocabulary, context_of(model))
+        model.train(False)  # as `eval`, which transformers leaves untyped
+        engine = engine_of(model, self.asking.vocabulary, context_of(model))
         return Judge(engine, JudgingPrompt(self.asking, answers, context_of(model)))
 
 

@@ -22,7 +22,7 @@ from genrec.decoding.engine import Float64
 from genrec.errors import ConfigError, DataError
 from genrec.examples import Examples, judged_items
 from genrec.interactions import Interactions
-from genrec.ragged import Int64, Ragged
+from genrec.ragged import Int32, Int64, Ragged
 
 Task = Literal["rating", "kind"]
 TASKS: tuple[Task, ...] = ("rating", "kind")
@@ -146,7 +146,7 @@ class JudgingPrompt:
         semantic = self.asking.semantic
         return judged_items(judged.items, judged.said, self.head, semantic, self.tokens, self.window)
 
-    def ids(self, items: Sequence[int] | Int64, said: Int64, item: int) -> list[int]:
+    def ids(self, items: Sequence[int] | Int32 | Int64, said: Int64, item: int) -> list[int]:
         """The prompt that asks about one item after judged ones, of which the newest are shown."""
         shown = np.asarray(items, dtype=np.int64)[-self.window :]
         history = np.column_stack([self.asking.semantic[shown], self.tokens[said[-self.window :]]])
