@@ -79,13 +79,15 @@ class Interactions:
     def histories(self, item_ids: Sequence[str]) -> Histories:
         """The histories as arrays; items are numbered by their place in `item_ids`, others left out."""
         rows = self.by_user(item_ids)
-        counts = rows.group_by("user_id", maintain_order=True).len()
-        offsets = np.concatenate([[0], counts["len"].to_numpy().cumsum()]).astype(np.int64)
-        return Histories(
-            users=counts["user_id"].to_list(),
-            items=Ragged(offsets, rows["item"].to_numpy().astype(np.int32)),
-            times=rows["timestamp"].to_numpy().astype(np.int64),
-        )
+        users, items = parted(rows)
+        return Histories(users, items, rows["timestamp"].to_numpy().astype(np.int64))
+
+
+def parted(rows: pl.DataFrame) -> tuple[list[str], Ragged]:
+    """Users and the items of each, of rows as `Interactions.by_user` has them."""
+    counts = rows.group_by("user_id", maintain_order=True).len()
+    offsets = np.concatenate([[0], counts["len"].to_numpy().cumsum()]).astype(np.int64)
+    return counts["user_id"].to_list(), Ragged(offsets, rows["item"].to_numpy().astype(np.int32))
 
 
 def _check_values(table: pl.DataFrame) -> None:

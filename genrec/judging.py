@@ -21,7 +21,7 @@ from genrec.decoding.choosing import Weighs
 from genrec.decoding.engine import Float64
 from genrec.errors import ConfigError, DataError
 from genrec.examples import Examples, judged_items
-from genrec.interactions import Interactions
+from genrec.interactions import Interactions, parted
 from genrec.ragged import Int32, Int64, Ragged
 
 Task = Literal["rating", "kind"]
@@ -78,10 +78,7 @@ class Answers:
         if column not in log.table.columns:
             return Judged([], Ragged.from_lists([]), np.zeros(0, dtype=np.int64))
         rows = log.by_user(item_ids).join(places, on=column, how="inner", maintain_order="left")
-        counts = rows.group_by("user_id", maintain_order=True).len()
-        offsets = np.concatenate([[0], counts["len"].to_numpy().cumsum()]).astype(np.int64)
-        items = Ragged(offsets, rows["item"].to_numpy().astype(np.int32))
-        return Judged(counts["user_id"].to_list(), items, rows["said"].to_numpy().astype(np.int64))
+        return Judged(*parted(rows), rows["said"].to_numpy().astype(np.int64))
 
     def _keys(self) -> pl.Series:
         return pl.Series(self.values) if self.task == "rating" else pl.Series(self.names)

@@ -212,8 +212,9 @@ class Recommender:
         answers = known_answers(task, self.bundle.manifest.answers)
         prompt = JudgingPrompt(self.fusion.asking, answers, self.bundle.manifest.context)
         chosen, said = self.catalog.numbers([item for item, _ in history]), answers.numbers(one for _, one in history)
-        asked = [prompt.ids(chosen, said, int(item)) for item in self.catalog.numbers(items)]
-        titles = [self.catalog.titles[int(item)] for item in self.catalog.numbers(items)]
+        wanted = self.catalog.numbers(items).tolist()
+        asked = [prompt.ids(chosen, said, item) for item in wanted]
+        titles = [self.catalog.titles[item] for item in wanted]
         return told(answers, Judge(self.fusion.engine, prompt).chances(asked), items, titles)
 
     def find(self, titles: Sequence[str]) -> list[str]:

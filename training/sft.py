@@ -83,7 +83,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
     log.info("%d items, %d histories, %d events to learn", len(data.catalog), len(learnt), len(learnt.times))
 
     # Items → vectors → semantic IDs.
-    cache, parent = arguments.cache or run / "cache", arguments.start and Bundle.open(arguments.start)
+    cache, parent = arguments.cache or run / "cache", Bundle.open(arguments.start) if arguments.start else None
     base = None if parent else base_bundle(settings)
     if parent is None:
         built = build_index(data.catalog, histories.items, settings.items, cache)
@@ -94,7 +94,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
 
     # Prompts, vocabulary, model, examples.
     library = None if arguments.reviews is None else Library.learnt(Reviews.read(arguments.reviews))
-    answers = answers_of(settings.mixture, log_learnt, parent or None)
+    answers = answers_of(settings.mixture, log_learnt, parent)
     if parent is None:
         prompts = load_prompts(folder("prompts"), settings.language, settings.reasons_in)
         texts = item_texts(data.catalog, settings.items.fields)
@@ -116,7 +116,7 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
         begin(run, begun | {"index": index.version, "data": hashed})
 
     # A SASRec beside it: a prior, and a teacher whose distribution the trie turns into targets for every code.
-    beside = sequence_prior(settings, histories, split, asking.window, cache, parent or None)
+    beside = sequence_prior(settings, histories, split, asking.window, cache, parent)
     taught = settings.sequence.taught
     began = settings.base if base is None else base.manifest.base
     loss: Loss | None = cross_entropy if began == SCRATCH else None  # trl's fused head suits large vocabularies
@@ -167,9 +167,8 @@ def train(arguments: argparse.Namespace, settings: SftSettings, run: Path) -> No
 
     # The bundle: weights, index, catalog, prompts, priors fitted on training events and weighed on validation.
     if sft.is_world_process_zero():
-        inherited = parent or None
         bundle = save(
-            arguments.out, settings, model, asking, data, split, built, hashed, beside, inherited, ran, base, answers
+            arguments.out, settings, model, asking, data, split, built, hashed, beside, parent, ran, base, answers
         )
         log.info("wrote %s after %.0f s", bundle.folder, time.monotonic() - started)
 

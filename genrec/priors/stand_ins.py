@@ -7,6 +7,7 @@ shows it, however well its text fits; who chose it is read as if they had not. D
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -65,17 +66,21 @@ class StandIns:
     def as_known(self, histories: Ragged, *, late: bool = False) -> Ragged:
         """Histories in which the likest known item stands for each fresh one; late: for the late ones alone."""
         first = len(self.items) - self.late if late else 0
-        items, near, weights = self.items[first:], self.near[first:], self.weights[first:]
+        items = self.items[first:]
         if not len(items):
             return histories
         place = np.minimum(np.searchsorted(items, histories.items), len(items) - 1)
-        likest = near[np.arange(len(items)), weights.argmax(axis=1)].astype(histories.items.dtype)
-        return Ragged(histories.offsets, np.where(items[place] == histories.items, likest[place], histories.items))
+        likest = self._likest[first:][place].astype(histories.items.dtype)
+        return Ragged(histories.offsets, np.where(items[place] == histories.items, likest, histories.items))
+
+    @cached_property
+    def _likest(self) -> Int64:
+        """The known item most like each fresh one, int64 [fresh]; found once, for every ranking asks."""
+        return np.asarray(self.near[np.arange(len(self.items)), self.weights.argmax(axis=1)])
 
     def grown(self, vectors: Float32, before: int) -> StandIns:
         """With the items from number `before` on, which came after training; vectors: float32 [all items, d]."""
-        known = np.arange(len(vectors)) < before
-        known[self.items] = False
+        known = np.pad(self.known(before), (0, len(vectors) - before))
         new = np.arange(before, len(vectors))
         near, weights = likes(vectors, known, new)
         return replace(

@@ -68,9 +68,7 @@ class _Trial:
     @property
     def fresh(self) -> Bool:
         """bool [items]."""
-        out = np.zeros(self.priors.shape[1], dtype=bool)
-        out[self.pretended.items] = True
-        return out
+        return ~self.pretended.known(self.priors.shape[1])
 
     def candidates(self, beams: Sequence[Int64]) -> list[Int64]:
         """Of each case: the best fresh and the best known by the priors, and those of beams."""
